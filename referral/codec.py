@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
@@ -62,10 +62,11 @@ def _no_constant(name: str) -> Json:
 
 
 @cache
-def _fields(cls: type) -> tuple[tuple[str, Any, Any], ...]:
-    hints = get_type_hints(cls)
+def _fields(cls: Hashable) -> tuple[tuple[str, Any, Any], ...]:
+    kind = cast(Any, cls)
+    hints = get_type_hints(kind)
     out = []
-    for f in dataclasses.fields(cls):
+    for f in dataclasses.fields(kind):
         default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
         out.append((f.name, hints[f.name], default))
     return tuple(out)
@@ -86,10 +87,16 @@ def to_wire(record: Any) -> Json:
             return [to_wire(item) for item in record]
         case Mapping():
             return {key: to_wire(value) for key, value in record.items()}
+        case _:
+            pass
     if not dataclasses.is_dataclass(record):
         return record
+    return _record_to_wire(record)
+
+
+def _record_to_wire(record: Any) -> dict[str, Json]:
     out: dict[str, Json] = {}
-    for name, _, default in _fields(type(record)):
+    for name, _, default in _fields(cast(Hashable, type(record))):
         value = getattr(record, name)
         if name != "extra" and value != default:
             out[name] = to_wire(value)
@@ -104,7 +111,7 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
         raise FieldError(path, ProblemCode.MALFORMED, "is not an object")
     values: dict[str, Any] = {}
     names = set()
-    for name, hint, default in _fields(cls):
+    for name, hint, default in _fields(cast(Hashable, cls)):
         names.add(name)
         if name == "extra":
             continue
@@ -118,13 +125,17 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
     if unknown:
         if not keep_unknown:
             first = min(map(str, unknown))
-            raise FieldError(f"{path}.{first[:60]}" if path else first[:60], ProblemCode.UNKNOWN_FIELD, "is not a field of this record")
+            raise FieldError(
+                f"{path}.{first[:60]}" if path else first[:60],
+                ProblemCode.UNKNOWN_FIELD,
+                "is not a field of this record",
+            )
         if "extra" in names:
             values["extra"] = unknown
     return cls(**values)
 
 
-def _read(hint: Any, value: Json, path: str, keep: bool) -> Any:  # noqa: PLR0911 - one return per wire form
+def _read(hint: Any, value: Json, path: str, keep: bool) -> Any:
     if isinstance(hint, NewType):
         hint = hint.__supertype__
     origin = get_origin(hint)
@@ -182,5 +193,9 @@ def _scalar(hint: Any, value: Json, path: str) -> Any:
             return base64.b64decode(value, validate=True)
     except (ValueError, OverflowError, binascii.Error):
         pass
-    kinds = {datetime: "is not a time in UTC like 2026-02-03T01:02:03Z", date: "is not a date like 1990-05-02", bytes: "is not base64"}
+    kinds = {
+        datetime: "is not a time in UTC like 2026-02-03T01:02:03Z",
+        date: "is not a date like 1990-05-02",
+        bytes: "is not base64",
+    }
     raise wrong(kinds.get(hint, "is not readable"))

@@ -9,10 +9,11 @@ Errors: every constructor raises `FieldError` with the wire path of the answer t
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
@@ -154,7 +155,7 @@ def aware(path: str, value: datetime | None) -> None:
 class Birth:
     """One of: the date, an age as told or estimated (years), or "adult, age unknown"."""
 
-    date: date | None = None
+    date: dt.date | None = None
     age: int | None = None
     adult: bool | None = None
 
@@ -168,7 +169,7 @@ class Birth:
         if self.date is not None and self.date.year < 1890:
             raise _refuse("person.birth.date", "is too long ago")
 
-    def age_on(self, day: date) -> int | None:
+    def age_on(self, day: dt.date) -> int | None:
         """The age in whole years on `day`, or None when only "adult" is known."""
         if self.date is not None:
             return day.year - self.date.year - ((day.month, day.day) < (self.date.month, self.date.day))
@@ -299,7 +300,9 @@ class Referral:
     def _check_kind(self) -> None:
         if self.kind is Kind.ARREST:
             if self.whereabouts is None:
-                raise _refuse("whereabouts", "is needed for an arrest: where is the person now?", ProblemCode.MISSING_ANSWER)
+                raise _refuse(
+                    "whereabouts", "is needed for an arrest: where is the person now?", ProblemCode.MISSING_ANSWER
+                )
             if self.whereabouts is Whereabouts.WITH_ME:
                 raise _refuse("whereabouts", "is for a social contact only")
             if self.note is not None:  # it would become a custodial statement
@@ -313,7 +316,7 @@ class Referral:
             raise _refuse("eta_at" if self.eta_at else "destination", "goes with whereabouts coming_in only")
 
 
-def is_minor(referral: Referral, on: date | None) -> bool:
+def is_minor(referral: Referral, on: dt.date | None) -> bool:
     """True when the known birth says under 18; `on` is the day for a birth date (None: ages only)."""
     birth = referral.person.birth
     if birth is None:
@@ -322,7 +325,7 @@ def is_minor(referral: Referral, on: date | None) -> bool:
     return age is not None and age < ADULT_AGE
 
 
-def must_be_unnamed(referral: Referral, on: date | None) -> bool:
+def must_be_unnamed(referral: Referral, on: dt.date | None) -> bool:
     """A refusal is an unnamed tally, and no named LEAD record is made of anyone under 18 (product rules)."""
     return referral.willing is Willing.NO or is_minor(referral, on)
 
@@ -334,7 +337,7 @@ def names_someone(referral: Referral) -> bool:
     return bool(person.name or person.descriptor or dated or referral.reach or referral.note)
 
 
-def unnamed(referral: Referral, on: date) -> Referral:
+def unnamed(referral: Referral, on: dt.date) -> Referral:
     """The same referral without name, descriptor, reach, note and birth date (an age in years stays)."""
     birth = referral.person.birth
     age = birth.age_on(on) if birth else None
