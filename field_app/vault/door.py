@@ -1,0 +1,397 @@
+"""The one way in: creates, unlocks, re-keys and destroys a vault, and opens the device chain.
+
+Order of an unlock, each step durable before the next: header -> ten wrong? -> locked? -> device key (present, and the
+right one) -> *started* + 1 -> key derivation -> *wrong* + 1 or both cleared. Hence a missing key, a damaged header or
+a kill is never a wrong PIN. There is no stored PIN to compare with: the right one is the one that opens the slot.
+Order of a creation: device key stored and read back -> counters -> header. The header's existence is what makes a
+vault exist. Names in the key store: `vault.ID.key`, `vault.ID.attempts`, `vault.ID.generation` with ID in hex.
+
+Must not know: rows, referrals, screens. Not safe for two threads at once; the caller serialises unlocks.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from field_app.vault import attempts
+from field_app.vault.attempts import DESTROYED_AT, LOCKED_AT, AttemptPlace, Attempts
+from field_app.vault.errors import (
+    DamagedHeader,
+    KeyStoreAbsent,
+    KeyStoreLost,
+    KeyStoreUnavailable,
+    NewerFormat,
+    SlotShut,
+    VaultError,
+)
+from field_app.vault.files import write_durably
+from field_app.vault.keys import (
+    DEVICE_SLOT,
+    NO_KDF,
+    PIN_SLOT,
+    Header,
+    Kdf,
+    RandomBytes,
+    Slot,
+    StoreName,
+    device_check,
+    unwrap,
+    wrap,
+)
+from field_app.vault.keystores import KeyStore
+from field_app.vault.pin import Origin, judge_pin, pin_bytes
+from field_app.vault.vault import DeviceChain, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlocked:
+    """The PIN was right; the counters are clear."""
+
+    vault: Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongPin:
+    """Confirmed wrong. `remaining` tries until the lock, `before_destruction` until the records are gone."""
+
+    remaining: int
+    before_destruction: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedByAttempts:
+    """Nothing was tried. Released online, or at `until` if the agency allows a timed release."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverCreated:
+    """There is no header: first run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUnavailable:
+    """The key store does not answer, or does not find the key. Wait or unlock the device; nothing was counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLost:
+    """The key store holds something else under the key's name. The records are unreadable; enrol anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destroyed:
+    """Ten wrong answers in a row, or a wipe. The outbox is not touched."""
+
+
+Unlocking = Unlocked | WrongPin | LockedByAttempts | NeverCreated | KeyUnavailable | KeyLost | Destroyed
+
+
+class KeyState(StrEnum):
+    """What is known of a device key without any PIN."""
+
+    NEVER_CREATED = "never_created"
+    PRESENT = "present"
+    UNAVAILABLE = "unavailable"
+    LOST = "lost"
+    DESTROYED = "destroyed"
+
+
+class _HeaderFile:
+    """A header beside the key stores it may name."""
+
+    def __init__(self, path: Path, keystores: Sequence[KeyStore], random_bytes: RandomBytes) -> None:
+        self._path, self._keystores, self._random_bytes = path, tuple(keystores), random_bytes
+
+    def load(self) -> Header | None:
+        try:
+            return Header.from_bytes(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DamagedHeader("the vault's header cannot be read") from error
+
+    def save(self, header: Header) -> None:
+        write_durably(self._path, header.to_bytes())
+
+    def store_of(self, header: Header) -> KeyStore:
+        """Return the store that the header names, never another."""
+        for keys in self._keystores:
+            if keys.name is header.store:
+                return keys
+        raise KeyStoreUnavailable("the key store named in the header is not offered here")
+
+    def choose_store(self) -> KeyStore:
+        """Return the first store that keeps what it is given. Only *absent* moves on to the next."""
+        probe, value = f"probe.{self._random_bytes(8).hex()}", b"lead field"
+        for keys in self._keystores:
+            try:
+                keys.set(probe, value)
+                kept = keys.get(probe) == value
+                keys.delete(probe)
+            except KeyStoreAbsent:
+                continue
+            if kept:
+                return keys
+        raise KeyStoreAbsent("there is no place to keep the device key")
+
+    def draft(self, keys: KeyStore) -> tuple[Header, bytes]:
+        """Return a header without slots for a new vault and its device key, the latter stored and read back."""
+        if (existing := self.load()) is not None and existing.slots:
+            raise RuntimeError("a vault exists here; its device key is never replaced")
+        header = Header(vault_id=self._random_bytes(16), store=keys.name, key_epoch=1, slots=())
+        device_key = self._random_bytes(32)
+        keys.set(_name(header, "key"), device_key)
+        if keys.get(_name(header, "key")) != device_key:
+            raise KeyStoreUnavailable("the key store did not keep the device key")
+        return header, device_key
+
+    def wrap(
+        self, header: Header, name: str, kdf: Kdf, masters: Mapping[int, bytearray], pin: bytes, device_key: bytes
+    ) -> Header:
+        return wrap(header, name, kdf, masters, pin, device_key, self._random_bytes(12))
+
+    def device_key(self, header: Header, slot: Slot) -> bytes | KeyUnavailable | KeyLost:
+        """Return the key this slot was made with, or why not."""
+        try:
+            found = self.store_of(header).get(_name(header, "key"))
+        except KeyStoreUnavailable:
+            return KeyUnavailable()
+        except KeyStoreLost:
+            return KeyLost()
+        if found is None:
+            return KeyUnavailable()
+        return found if device_check(found, header.vault_id) == slot.device_check else KeyLost()
+
+
+class VaultDoor:
+    """The door of one officer's vault.
+
+    `header`: path of the header file. `keystores`: those this machine may use, best first; creation takes the first
+    that works and names it in the header for good. `place`: the second place of the counters, beside the key store.
+    `scrypt_n`: cost of new PINs, refused under `minimum_n` (the composition root says 2**15, tests less).
+    """
+
+    def __init__(
+        self,
+        *,
+        header: Path,
+        keystores: Sequence[KeyStore],
+        place: AttemptPlace,
+        random_bytes: RandomBytes,
+        scrypt_n: int,
+        minimum_n: int,
+    ) -> None:
+        if scrypt_n < minimum_n or scrypt_n & (scrypt_n - 1):
+            raise ValueError(f"scrypt N is a power of two and at least {minimum_n}")
+        self._file = _HeaderFile(header, keystores, random_bytes)
+        self._place, self._random_bytes, self._scrypt_n = place, random_bytes, scrypt_n
+
+    def choose_store(self) -> KeyStore:
+        """Return where a vault made now would keep its device key; ask `judge_pin` and show `warning` before
+        `create`.
+
+        Errors: KeyStoreUnavailable if the best store exists and does not answer: wait, do not settle for less.
+        """
+        return self._file.choose_store()
+
+    def create(self, pin: str, *, origin: Origin) -> Vault:
+        """Return a new, open vault once everything is durable. Errors: KeyStoreUnavailable, NotWritten.
+
+        Misuse: RuntimeError over an existing vault (a destroyed one may be followed), ValueError for a PIN against
+        the policy.
+        """
+        keys = self._file.choose_store()
+        _require(pin, keys.name, origin)
+        header, device_key = self._file.draft(keys)
+        attempts.save(self._places(header, keys), Attempts())
+        masters = {header.key_epoch: bytearray(self._random_bytes(32))}
+        self._file.save(self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(pin), device_key))
+        return Vault(header.vault_id, masters, self._random_bytes)
+
+    def unlock(self, pin: str, *, now: datetime, release_after: timedelta | None) -> Unlocking:
+        """Try `pin`. `release_after`: the agency's timed release, None for online only.
+
+        Errors: DamagedHeader, NewerFormat; NotWritten or KeyStoreUnavailable if the try could be counted nowhere.
+        """
+        return self._try(pin, now, release_after, new_pin=None)
+
+    def change_pin(
+        self, old: str, new: str, *, origin: Origin, now: datetime, release_after: timedelta | None
+    ) -> Unlocking:
+        """Replace the PIN; Unlocked means done and durable. After NotWritten either PIN may be the valid one.
+
+        Counts like an unlock. Misuse: ValueError for a new PIN against the policy.
+        """
+        if (header := self._file.load()) is not None:
+            _require(new, header.store, origin)
+        return self._try(old, now, release_after, new_pin=new)
+
+    def locked(self, *, now: datetime, release_after: timedelta | None) -> LockedByAttempts | None:
+        """Return the lock that stands now, if any. Needs no PIN."""
+        header = self._file.load()
+        if header is None or not header.slots:
+            return None
+        return self._lock_of(self._count(header, now), now, release_after)
+
+    def release(self, *, now: datetime) -> None:
+        """End a lock by attempts on the agency's word. Wrong answers stay counted."""
+        if (header := self._file.load()) is not None and header.slots:
+            attempts.save(self._places(header), self._count(header, now).released())
+
+    def destroy(self) -> None:
+        """Make the records unreadable for ever: slots first, then the device key. Safe to repeat; needs no PIN.
+
+        A key store that does not answer now is asked again at each later unlock.
+        """
+        if (header := self._file.load()) is not None:
+            self._destroy(header)
+
+    def state(self) -> KeyState:
+        """Return what is known of the device key. Errors: DamagedHeader, NewerFormat."""
+        header = self._file.load()
+        if header is None:
+            return KeyState.NEVER_CREATED
+        if (slot := header.slot(PIN_SLOT)) is None:
+            return KeyState.DESTROYED
+        match self._file.device_key(header, slot):
+            case KeyUnavailable():
+                return KeyState.UNAVAILABLE
+            case KeyLost():
+                return KeyState.LOST
+            case _:
+                return KeyState.PRESENT
+
+    def mirrored_generation(self) -> int:
+        """Return the generation that the key store remembers, 0 if none. Errors: KeyStoreUnavailable,
+        KeyStoreLost."""
+        header = self._file.load()
+        value = None if header is None else self._file.store_of(header).get(_name(header, "generation"))
+        return 0 if value is None else int.from_bytes(value[1:])
+
+    def mirror_generation(self, generation: int) -> None:
+        """Remember the vault's generation outside its file, after COMMIT; never backwards. Errors: as above."""
+        if (header := self._file.load()) is not None and generation > self.mirrored_generation():
+            self._file.store_of(header).set(_name(header, "generation"), b"\x01" + generation.to_bytes(8))
+
+    def _try(self, pin: str, now: datetime, release_after: timedelta | None, new_pin: str | None) -> Unlocking:
+        if not pin:
+            raise ValueError("no PIN was given")
+        header = self._file.load()
+        if header is None:
+            return NeverCreated()
+        count = self._count(header, now)
+        if count.destroyed or not header.slots:
+            self._destroy(header)
+            return Destroyed()
+        if (lock := self._lock_of(count, now, release_after)) is not None:
+            return lock
+        if (slot := header.slot(PIN_SLOT)) is None:
+            raise NewerFormat("this vault has no PIN; a newer version of the app made it")
+        device_key = self._file.device_key(header, slot)
+        if not isinstance(device_key, bytes):
+            return device_key
+        places = self._places(header)
+        count = (count.released() if count.locked else count).start(now)
+        attempts.save(places, count)
+        try:
+            masters = unwrap(header, slot, pin_bytes(pin), device_key)
+        except SlotShut:
+            return self._wrong(header, count.fail(), release_after)
+        if new_pin is not None:
+            new_header = self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(new_pin), device_key)
+            self._file.save(new_header)
+        with contextlib.suppress(VaultError):  # an officer with the right PIN is let in; the next success clears
+            attempts.save(places, Attempts())
+        return Unlocked(vault=Vault(header.vault_id, masters, self._random_bytes))
+
+    def _wrong(self, header: Header, count: Attempts, release_after: timedelta | None) -> Unlocking:
+        attempts.save(self._places(header), count)
+        if count.destroyed:
+            self._destroy(header)
+            return Destroyed()
+        if count.locked:
+            return LockedByAttempts(until=count.until(release_after))
+        return WrongPin(remaining=LOCKED_AT - count.started, before_destruction=DESTROYED_AT - count.wrong)
+
+    def _lock_of(self, count: Attempts, now: datetime, release_after: timedelta | None) -> LockedByAttempts | None:
+        until = count.until(release_after)
+        if not count.locked or (until is not None and now >= until):
+            return None
+        return LockedByAttempts(until=until)
+
+    def _destroy(self, header: Header) -> None:
+        if header.slots:
+            self._file.save(Header(vault_id=header.vault_id, store=header.store, key_epoch=header.key_epoch, slots=()))
+        with contextlib.suppress(KeyStoreUnavailable):
+            self._file.store_of(header).delete(_name(header, "key"))
+
+    def _kdf(self) -> Kdf:
+        return Kdf.scrypt(self._scrypt_n, self._random_bytes(16))
+
+    def _count(self, header: Header, now: datetime) -> Attempts:
+        return attempts.load(self._places(header), now)
+
+    def _places(self, header: Header, keys: KeyStore | None = None) -> tuple[AttemptPlace, ...]:
+        try:
+            return (_KeyStorePlace(keys or self._file.store_of(header), _name(header, "attempts")), self._place)
+        except KeyStoreUnavailable:
+            return (self._place,)
+
+
+def create_device_chain(header: Path, keystores: Sequence[KeyStore], random_bytes: RandomBytes) -> DeviceChain:
+    """Return a new device chain: the same header file, with one slot that needs the device key and no PIN.
+
+    Errors: KeyStoreUnavailable, NotWritten. Misuse: RuntimeError over an existing one.
+    """
+    file = _HeaderFile(header, keystores, random_bytes)
+    fresh, device_key = file.draft(file.choose_store())
+    masters = {fresh.key_epoch: bytearray(random_bytes(32))}
+    file.save(file.wrap(fresh, DEVICE_SLOT, NO_KDF, masters, b"", device_key))
+    return DeviceChain(fresh.vault_id, masters, random_bytes)
+
+
+def open_device_chain(
+    header: Path, keystores: Sequence[KeyStore], random_bytes: RandomBytes
+) -> DeviceChain | NeverCreated | KeyUnavailable | KeyLost:
+    """Return the device chain, or why not. Errors: DamagedHeader, NewerFormat."""
+    file = _HeaderFile(header, keystores, random_bytes)
+    if (found := file.load()) is None:
+        return NeverCreated()
+    if (slot := found.slot(DEVICE_SLOT)) is None:
+        raise DamagedHeader("this header is not a device chain's")
+    device_key = file.device_key(found, slot)
+    if not isinstance(device_key, bytes):
+        return device_key
+    try:
+        masters = unwrap(found, slot, b"", device_key)
+    except SlotShut as error:  # the key is the right one, so the slot is not
+        raise DamagedHeader("the device chain's slot does not open") from error
+    return DeviceChain(found.vault_id, masters, random_bytes)
+
+
+class _KeyStorePlace:
+    """The counters' place in the key store."""
+
+    def __init__(self, keys: KeyStore, name: str) -> None:
+        self._keys, self._name = keys, name
+
+    def load(self) -> bytes | None:
+        return self._keys.get(self._name)
+
+    def save(self, record: bytes) -> None:
+        self._keys.set(self._name, record)
+
+
+def _name(header: Header, what: str) -> str:
+    return f"vault.{header.vault_id.hex()}.{what}"
+
+
+def _require(pin: str, store: StoreName, origin: Origin) -> None:
+    verdict = judge_pin(pin, store=store, origin=origin)
+    if not verdict.allowed:
+        raise ValueError(f"this PIN is against the policy: {verdict}")

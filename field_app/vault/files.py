@@ -1,0 +1,61 @@
+"""Writes whole small files so that a power cut leaves the old content or the new, never a mixture.
+
+Used for headers, key files, attempt counters and, by the store, for envelope files. Files are readable by their owner
+only. Knows nothing of what it writes.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from field_app.vault.errors import NotWritten
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment,unused-ignore]
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Return only once `data` is the content of `path` on the disk: temporary file, fsync, rename, fsync folder.
+
+    A crash leaves at most one stray `.NAME.*.tmp` beside the file. Errors: NotWritten; the file then holds the old
+    content or the new, whole.
+    """
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            _reach_disk(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise NotWritten(f"{path.name}: {error.strerror}", disk_full=full) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and deletions in `folder` durable. Windows has no such call and journals them itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _reach_disk(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reach_disk(descriptor: int) -> None:
+    full_fsync = getattr(fcntl, "F_FULLFSYNC", None)  # Apple: fsync alone stops at the drive's cache
+    if full_fsync is not None:
+        with contextlib.suppress(OSError):  # not every file system offers it
+            fcntl.fcntl(descriptor, full_fsync)
+            return
+    os.fsync(descriptor)
