@@ -572,13 +572,9 @@ def _landmark(node: _Node, blocks: tuple[Block, ...]) -> Landmark:
 
 
 def _addresses(node: _Node) -> Addresses:
-    def streets(key: str) -> Mapping[str, str]:
-        return MappingProxyType({name: street.string(_STREET) for name, street in node[key].items()})
-
     return Addresses(
         needs_direction=frozenset(node["needs_direction"].strings(_STREET)),
-        spellings=streets("spellings"),
-        also_called=streets("also_called"),
+        spellings=MappingProxyType({said: street.string(_STREET) for said, street in node["spellings"].items()}),
         north_south_changes_at=node["north_south_changes_at"].string(_STREET),
         east_west_changes_at=node["east_west_changes_at"].string(_STREET),
     )

@@ -114,7 +114,7 @@ class Offence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """The zone's edge: corners as (lat, lon) in WGS84 degrees, the closing one left out, and the doubt around the line."""
+    """The zone's edge: corners as (lat, lon) degrees, WGS84, without the closing one; and the doubt around the line."""
 
     name: Text
     bounds: Text
@@ -159,7 +159,7 @@ class Corner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landmark:
-    """A place known by name: a point, or another name for a block (then `block` is set and the point is the block's)."""
+    """A place known by name: a point, or another name for a block (`block` is set and the point is the block's)."""
 
     text: str
     names: tuple[str, ...]
@@ -173,13 +173,12 @@ class Addresses:
     """How streets are written here. Street names are in upper case with short types: "ST PAUL ST".
 
     `needs_direction`: E/W or N/S is part of the address, so without it the address is open.
-    `spellings`: what people write -> the street. `also_called`: a street that goes on under another name, to ask about.
+    `spellings`: what people write -> the street.
     North changes to South at one street and East to West at another; at a crossing with it both directions are right.
     """
 
     needs_direction: frozenset[str]
     spellings: Mapping[str, str]
-    also_called: Mapping[str, str]
     north_south_changes_at: str
     east_west_changes_at: str
 
