@@ -1,0 +1,1 @@
+"""Everything that proves the system; a package, so that files of the same name in different folders do not meet."""
