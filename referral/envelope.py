@@ -124,11 +124,14 @@ class _PublicPoint:
         """The first 8 bytes of SHA-256 of the point."""
         return hashlib.sha256(self.to_bytes()).digest()[:KEY_ID_BYTES]
 
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(key_id={self.key_id.hex()})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class _PrivateScalar:
     _key: ec.EllipticCurvePrivateKey
 
