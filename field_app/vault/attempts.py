@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from field_app.vault.errors import VaultError
-from field_app.vault.files import write_durably
+from field_app.vault.files import read_whole, write_durably
 
 LOCKED_AT: Final = 5
 DESTROYED_AT: Final = 10
@@ -33,7 +33,7 @@ _RECORD: Final = struct.Struct(">BIIQ")
 
 
 class AttemptPlace(Protocol):
-    """One of the two places. Both calls raise a VaultError (NotWritten, KeyStoreUnavailable) when the place fails."""
+    """One of the two places. Both calls raise a VaultError when the place does not work now (NotRead, NotWritten ...)."""
 
     def load(self) -> bytes | None:
         """Return what was saved last, or None."""
@@ -49,11 +49,8 @@ class AttemptFile:
         self._path = path
 
     def load(self) -> bytes | None:
-        """Return the file's content, or None if there is none to read."""
-        try:
-            return self._path.read_bytes()
-        except OSError:  # unreadable counts like absent: the other place speaks, and silence of both locks
-            return None
+        """Return the file's content, or None if there is no file."""
+        return read_whole(self._path)
 
     def save(self, record: bytes) -> None:
         """Write the record durably."""
@@ -116,9 +113,21 @@ class Attempts:
 
 def load(places: Sequence[AttemptPlace], now: datetime) -> Attempts:
     """Return the larger of each figure over all places; if no place has a record, a lock that began `now`."""
-    found = [attempts for place in places if (attempts := _load(place)) is not None]
+    found: list[Attempts] = []
+    silent = 0
+    for place in places:
+        try:
+            record = place.load()
+        except VaultError:  # no answer now; the other place counts
+            silent += 1
+            continue
+        if record is not None and (attempts := Attempts.from_bytes(record)) is not None:
+            found.append(attempts)
     if not found:
-        return Attempts(started=LOCKED_AT, latest=_seconds(now))
+        lock = Attempts(started=LOCKED_AT, latest=_seconds(now))
+        if not silent:  # else the silent place may yet tell the true figures
+            save(places, lock)
+        return lock
     return Attempts(
         started=max(a.started for a in found), wrong=max(a.wrong for a in found), latest=max(a.latest for a in found)
     )
@@ -136,14 +145,6 @@ def save(places: Sequence[AttemptPlace], attempts: Attempts) -> None:
             failure = error
     if not saved and failure is not None:
         raise failure
-
-
-def _load(place: AttemptPlace) -> Attempts | None:
-    try:
-        record = place.load()
-    except VaultError:
-        return None
-    return None if record is None else Attempts.from_bytes(record)
 
 
 def _seconds(now: datetime) -> int:

@@ -1,7 +1,7 @@
 """The one way in: creates, unlocks, re-keys and destroys a vault, and opens the device chain.
 
-Order of an unlock, each step durable before the next: header -> ten wrong? -> locked? -> device key (present, and the
-right one) -> *started* + 1 -> key derivation -> *wrong* + 1 or both cleared. Hence a missing key, a damaged header or
+Order of an unlock, each step durable before the next: header -> device key (present, and the right one) -> ten wrong?
+-> locked? -> *started* + 1 -> key derivation -> *wrong* + 1 or both cleared. Hence a missing key, a damaged header or
 a kill is never a wrong PIN. There is no stored PIN to compare with: the right one is the one that opens the slot.
 Order of a creation: device key stored and read back -> counters -> header. The header's existence is what makes a
 vault exist. Names in the key store: `vault.ID.key`, `vault.ID.attempts`, `vault.ID.generation` with ID in hex.
@@ -27,7 +27,7 @@ from field_app.vault.errors import (
     SlotShut,
     VaultError,
 )
-from field_app.vault.files import write_durably
+from field_app.vault.files import read_whole, write_durably
 from field_app.vault.keys import (
     DEVICE_SLOT,
     NO_KDF,
@@ -108,12 +108,8 @@ class _HeaderFile:
         self._path, self._keystores, self._random_bytes = path, tuple(keystores), random_bytes
 
     def load(self) -> Header | None:
-        try:
-            return Header.from_bytes(self._path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DamagedHeader("the vault's header cannot be read") from error
+        data = read_whole(self._path)
+        return None if data is None else Header.from_bytes(data)
 
     def save(self, header: Header) -> None:
         write_durably(self._path, header.to_bytes())
@@ -216,7 +212,7 @@ class VaultDoor:
     def unlock(self, pin: str, *, now: datetime, release_after: timedelta | None) -> Unlocking:
         """Try `pin`. `release_after`: the agency's timed release, None for online only.
 
-        Errors: DamagedHeader, NewerFormat; NotWritten or KeyStoreUnavailable if the try could be counted nowhere.
+        Errors: DamagedHeader, NewerFormat, NotRead; NotWritten or KeyStoreUnavailable if it could be counted nowhere.
         """
         return self._try(pin, now, release_after, new_pin=None)
 
@@ -236,12 +232,13 @@ class VaultDoor:
         header = self._file.load()
         if header is None or not header.slots:
             return None
-        return self._lock_of(self._count(header, now), now, release_after)
+        return self._lock_of(attempts.load(self._places(header), now), now, release_after)
 
     def release(self, *, now: datetime) -> None:
         """End a lock by attempts on the agency's word. Wrong answers stay counted."""
         if (header := self._file.load()) is not None and header.slots:
-            attempts.save(self._places(header), self._count(header, now).released())
+            places = self._places(header)
+            attempts.save(places, attempts.load(places, now).released())
 
     def destroy(self) -> None:
         """Make the records unreadable for ever: slots first, then the device key. Safe to repeat; needs no PIN.
@@ -284,29 +281,32 @@ class VaultDoor:
         header = self._file.load()
         if header is None:
             return NeverCreated()
-        count = self._count(header, now)
-        if count.destroyed or not header.slots:
+        if not header.slots:
             self._destroy(header)
             return Destroyed()
-        if (lock := self._lock_of(count, now, release_after)) is not None:
-            return lock
         if (slot := header.slot(PIN_SLOT)) is None:
             raise NewerFormat("this vault has no PIN; a newer version of the app made it")
+        slot.kdf.check()
         device_key = self._file.device_key(header, slot)
         if not isinstance(device_key, bytes):
             return device_key
         places = self._places(header)
+        count = attempts.load(places, now)
+        if count.destroyed:  # a kill came between the tenth answer and its consequence
+            self._destroy(header)
+            return Destroyed()
+        if (lock := self._lock_of(count, now, release_after)) is not None:
+            return lock
         count = (count.released() if count.locked else count).start(now)
         attempts.save(places, count)
         try:
             masters = unwrap(header, slot, pin_bytes(pin), device_key)
         except SlotShut:
             return self._wrong(header, count.fail(), release_after)
-        if new_pin is not None:
-            new_header = self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(new_pin), device_key)
-            self._file.save(new_header)
         with contextlib.suppress(VaultError):  # an officer with the right PIN is let in; the next success clears
             attempts.save(places, Attempts())
+        if new_pin is not None:
+            self._file.save(self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(new_pin), device_key))
         return Unlocked(vault=Vault(header.vault_id, masters, self._random_bytes))
 
     def _wrong(self, header: Header, count: Attempts, release_after: timedelta | None) -> Unlocking:
@@ -328,13 +328,11 @@ class VaultDoor:
         if header.slots:
             self._file.save(Header(vault_id=header.vault_id, store=header.store, key_epoch=header.key_epoch, slots=()))
         with contextlib.suppress(KeyStoreUnavailable):
-            self._file.store_of(header).delete(_name(header, "key"))
+            for what in ("key", "attempts", "generation"):
+                self._file.store_of(header).delete(_name(header, what))
 
     def _kdf(self) -> Kdf:
         return Kdf.scrypt(self._scrypt_n, self._random_bytes(16))
-
-    def _count(self, header: Header, now: datetime) -> Attempts:
-        return attempts.load(self._places(header), now)
 
     def _places(self, header: Header, keys: KeyStore | None = None) -> tuple[AttemptPlace, ...]:
         try:

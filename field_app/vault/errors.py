@@ -4,6 +4,7 @@ VaultError
 ├── VaultLocked            the handle was locked; ask for the PIN again
 ├── NewerFormat            written by a newer app: update, never repair
 ├── NotWritten             a file could not be written durably (`disk_full` says whether for want of space)
+├── NotRead                a file is there and cannot be read now
 ├── RolledBack             whole and authentic, but older than the mirror says it should be
 ├── Damaged
 │   ├── DamagedHeader      the header file is not what was written
@@ -37,6 +38,10 @@ class NotWritten(VaultError):
     def __init__(self, message: str, *, disk_full: bool = False) -> None:
         super().__init__(message)
         self.disk_full = disk_full
+
+
+class NotRead(VaultError):
+    """A file is there and cannot be read now."""
 
 
 class RolledBack(VaultError):

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from field_app.vault.errors import NotWritten
+from field_app.vault.errors import NotRead, NotWritten
 
 try:
     import fcntl
@@ -39,6 +39,16 @@ def write_durably(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise NotWritten(f"{path.name}: {error.strerror}", disk_full=full) from error
+
+
+def read_whole(path: Path) -> bytes | None:
+    """Return the content of `path`, or None if there is no such file. Errors: NotRead."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise NotRead(f"{path.name}: {error.strerror}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -80,13 +80,19 @@ class Kdf:
         """Return scrypt (RFC 7914) at r = 8, p = 1; `n` is a power of two, 128 * 8 * n bytes of memory."""
         return Kdf(name="scrypt", cost={"n": n, "p": 1, "r": 8}, salt=salt)
 
+    def check(self) -> None:
+        """Return if `stretch` can work. Errors: NewerFormat for a KDF this app does not know or costs beyond reason."""
+        n, r, p = (self.cost.get(name, 0) for name in "nrp")
+        scrypt = self.name == "scrypt" and 2 <= n <= 2**20 and n & (n - 1) == 0 and 1 <= r <= 16 and 1 <= p <= 16
+        if not scrypt and self.name != "none":
+            raise NewerFormat("this vault's key derivation is not known to this version of the app")
+
     def stretch(self, pin: bytes) -> bytearray:
-        """Return KP. Errors: NewerFormat for a KDF this app does not know or costs beyond its limits."""
+        """Return KP; the slow step. Errors: as `check`."""
+        self.check()
         if self.name == "none":
             return bytearray()
-        n, r, p = (self.cost.get(name, 0) for name in "nrp")
-        if self.name != "scrypt" or not (2 <= n <= 2**20 and n & (n - 1) == 0 and 1 <= r <= 16 and 1 <= p <= 16):
-            raise NewerFormat("this vault's key derivation is not known to this version of the app")
+        n, r, p = (self.cost[name] for name in "nrp")
         stretched = bytearray(32)
         Scrypt(self.salt, 32, n, r, p).derive_into(pin, stretched)
         return stretched
@@ -187,7 +193,7 @@ def device_check(device_key: bytes, vault_id: bytes) -> bytes:
 
 
 def derive_kek(pin: bytes, device_key: bytes, header: Header, name: str, kdf: Kdf) -> bytearray:
-    """Return the key-encryption key of one slot; the slow step. `pin` is ignored by a slot without KDF."""
+    """Return the key-encryption key of one slot. `pin` is ignored by a slot without KDF."""
     stretched = kdf.stretch(pin)
     secret = stretched + device_key
     key = derive_key(secret, header.vault_id, "vault/kek/v1", header.key_epoch, name)

@@ -13,12 +13,13 @@ The operating system's parts are arguments, so that this file needs neither Flet
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from field_app.vault.errors import KeyStoreAbsent, KeyStoreLost, KeyStoreUnavailable, NewerFormat
-from field_app.vault.files import sync_folder, write_durably
+from field_app.vault.errors import KeyStoreAbsent, KeyStoreLost, KeyStoreUnavailable, NewerFormat, NotRead
+from field_app.vault.files import read_whole, sync_folder, write_durably
 from field_app.vault.keys import StoreName
 
 T = TypeVar("T")
@@ -94,9 +95,14 @@ class SecureStorageKeys:
 
         question = ask()
         try:
-            return asyncio.run_coroutine_threadsafe(question, self._loop).result(self._timeout_s + 1)
-        except Exception as error:  # plug-in, bridge and platform each raise their own; none of them means lost
+            future = asyncio.run_coroutine_threadsafe(question, self._loop)
+        except RuntimeError as error:
             question.close()
+            raise KeyStoreUnavailable("the page has gone") from error
+        try:
+            return future.result(self._timeout_s + 1)
+        except Exception as error:  # plug-in, bridge and platform each raise their own; none of them means lost
+            future.cancel()
             raise KeyStoreUnavailable("the phone's key store does not answer") from error
 
 
@@ -155,11 +161,11 @@ class FileKeys:
     def get(self, name: str) -> bytes | None:
         """See KeyStore."""
         try:
-            data = (self._folder / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
+            data = read_whole(self._folder / name)
+        except NotRead as error:
             raise KeyStoreUnavailable("the key file cannot be read") from error
+        if data is None:
+            return None
         value = data[9:]
         if data[:1] > b"\x01":
             raise NewerFormat("the key file was written by a newer version of the app")
@@ -182,6 +188,8 @@ class FileKeys:
             if path.exists():
                 with path.open("r+b") as file:
                     file.write(bytes(path.stat().st_size))
+                    file.flush()
+                    os.fsync(file.fileno())
                 path.unlink()
                 sync_folder(self._folder)
         except OSError as error:

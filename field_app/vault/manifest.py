@@ -94,7 +94,11 @@ def advance(
 
 def compare(key: Key, book: str, state: ManifestState, rows: Iterable[Member], mirror: int) -> None:
     """Return if `rows` are exactly the rows counted and no mirror is ahead. Errors: RowsDiffer, then RolledBack."""
-    seen = advance(key, book, ManifestState(key_epoch=state.key_epoch, generation=0, n=0, total=0), (), rows)
+    empty = ManifestState(key_epoch=state.key_epoch, generation=0, n=0, total=0)
+    try:
+        seen = advance(key, book, empty, (), rows)
+    except (OverflowError, TypeError) as error:
+        raise RowsDiffer("a row's columns are not what was written") from error
     if (seen.n, seen.total) != (state.n, state.total):
         raise RowsDiffer(f"the manifest counts {state.n} rows; the {seen.n} found are not these")
     if state.generation < mirror:

@@ -17,7 +17,7 @@ VaultLocked rather than use an overwritten key.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,12 +34,17 @@ _CLEAR: Final = 15  # box: format, schema, nonce
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """One sealed row as it is stored; its four fields are the columns."""
+    """One sealed row as it is stored; its four fields are the columns. Errors: DamagedRow for columns no seal makes."""
 
     id: bytes
     rev: int
     key_epoch: int
     box: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        numbers = all(type(n) is int and 0 <= n < 2**63 for n in (self.rev, self.key_epoch))
+        if not (numbers and type(self.id) is bytes and len(self.id) == 16 and type(self.box) is bytes and self.box):
+            raise DamagedRow("a row's columns are not what was written")
 
     @property
     def schema(self) -> int:
@@ -75,6 +80,9 @@ class Vault:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'locked' if self._locked else 'open'}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open vault is neither copied nor pickled")
+
     @property
     def key_epoch(self) -> int:
         """The epoch of new rows; a row of an earlier one is due to be rewritten."""
@@ -97,7 +105,7 @@ class Vault:
 
     def seal_row(self, table: str, row_id: bytes, rev: int, schema: int, plaintext: bytes) -> Sealed:
         """Return `plaintext` sealed for this table, id, revision and schema (0 to 65,535)."""
-        if len(row_id) != 16 or rev < 0 or not 0 <= schema < 65536:
+        if len(row_id) != 16 or not 0 <= rev < 2**63 or not 0 <= schema < 2**16:
             raise ValueError("a row needs an id of 16 bytes, a revision from 0 and a schema up to 65535")
         clear = bytes((ROW_FORMAT,)) + schema.to_bytes(2) + self._random(12)
         padded = plaintext + b"\x80" + bytes(-(len(plaintext) + 1) % _PAD)
@@ -115,7 +123,7 @@ class Vault:
                 cipher = _row_cipher(keys, row.id)
                 aad = self._aad(table, row.id, row.rev, row.key_epoch, row.schema)
                 padded = cipher.decrypt(row.box[3:_CLEAR], row.box[_CLEAR:], aad)
-            except (InvalidTag, ValueError, OverflowError) as error:
+            except (InvalidTag, ValueError) as error:
                 raise DamagedRow(f"row {row.id.hex()} does not open") from error
         if row.box[:1] != bytes((ROW_FORMAT,)):
             raise DamagedRow(f"row {row.id.hex()} does not open")
