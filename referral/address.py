@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LONGEST = 300  # characters read of a text: no address is longer
 DIRECTIONS = {
     "N": "N", "NORTH": "N", "NO": "N", "NORTE": "N",
     "S": "S", "SOUTH": "S", "SO": "S", "SUR": "S",
@@ -35,7 +36,9 @@ _TAIL = re.compile(
     r"[\s,]+(?:BALTIMORE[\s,]+(?:CITY[\s,]+)?(?:MD|MARYLAND)\b.*|(?:MD|MARYLAND)(?:[\s,]+\d{5}(?:-\d{4})?)?|\d{5}(?:-\d{4})?)$"
 )
 _CITY = re.compile(r",\s*BALTIMORE(?:\s+CITY)?$")
-_ROOM = re.compile(r"[\s,]+(?:(?:APT|APARTMENT|UNIT|STE|SUITE|FLOOR|FL|RM|ROOM)\s+|#\s*)[A-Z0-9-]{1,6}$")
+_ROOM = re.compile(
+    r"[\s,]+(?:(?:APT|APARTMENT|UNIT|STE|SUITE|FLOOR|FL|RM|ROOM)\s+|#\s*)(?!BLOCK|BLK|BLCK)[A-Z0-9-]{1,6}$"
+)
 _FRACTION = re.compile(r"(?<=\d)\s+\d/\d\b")
 _BLOCK_LAST = re.compile(rf"^(?P<street>\D.*?)[\s,]+(?P<number>UNIT|\d{{1,5}})[\s-]+{_BLOCK_WORD}$")
 _CORNER_OF = re.compile(r"^(?:(?:THE\s+)?(?:CORNER|INTERSECTION)\s+OF|(?:LA\s+)?ESQUINA\s+DE)\s+")
@@ -77,7 +80,7 @@ class Crossing:
 
 def plain(text: str) -> str:
     """Upper case, no accents, no dots or apostrophes, single blanks, and without the city's name, zip code or room."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text[:LONGEST]) if not unicodedata.combining(c))
     bare = re.sub(r"['’`´]", "", bare.upper().replace(".", " "))
     bare = " ".join(bare.split()).strip(" ,;")
     for pattern in (_TAIL, _CITY, _ROOM):
@@ -88,8 +91,6 @@ def plain(text: str) -> str:
 def read(text: str, spellings: Mapping[str, str]) -> Street | BlockAddress | Crossing | None:
     """What `text` says, or None when it is no address. `spellings` are the pack's (what people write -> street)."""
     said = _FRACTION.sub("", plain(text))
-    if len(said) > 200:
-        return None
     parts = [part for part in _MEETS.split(_CORNER_OF.sub("", said)) if part]
     if len(parts) == 2:
         first, second = (read_street(part, spellings) for part in parts)

@@ -32,7 +32,7 @@ TEXT_LIMIT = 200
 _REFERRAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\Z")
 _USER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}\Z")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
-_OFFENCE = re.compile(r"\d[ AC]\d{4}\Z")
+_OFFENCE = re.compile(r"\d[ AC0-9]\d{4}\Z")  # the arrest records have one code, 690000, with a digit for the blank
 
 
 class Kind(StrEnum):

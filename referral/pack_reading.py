@@ -10,22 +10,16 @@ columns are left alone, so that an older phone can use a newer pack of the same 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from dataclasses import fields as fields_of
-from datetime import date, time
-from enum import StrEnum
-from itertools import pairwise
+from datetime import date
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from referral.model import Basis, Exclusions, Zone
+from referral.pack_cells import Faults, Node, read_json, read_table
 from referral.programme import (
     PACK_FILES,
     PACK_FORMAT,
@@ -43,8 +37,6 @@ from referral.programme import (
     Offence,
     OpenHours,
     Outline,
-    PackError,
-    PackFault,
     Partner,
     Programme,
     Provenance,
@@ -85,158 +77,13 @@ FIXED_CODES = {  # codes that the product itself gives a meaning; a pack may onl
     "not_completed_reason": ("hospital", "left", "booked", "changed_mind"),
     "close_reason": ("completed", "declined", "no_contact", "ineligible", "withdrew", "moved", "deceased", "duplicate"),
 }
-_E = TypeVar("_E", bound=StrEnum)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.-]{0,15}\Z")
 _OFFENCE = re.compile(r"\d[ AC0-9]\d{4}\Z")  # one old code of the arrest records, 690000, has a digit for the blank
 _PHONE = re.compile(r"\+?[0-9][0-9-]{5,18}\Z")
-_LOCAL_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d\Z")
 _STREET = re.compile(r"[A-Z0-9][A-Z0-9 ]{0,60}\Z")
-
-
-class _Faults:
-    """What was found wrong so far."""
-
-    def __init__(self) -> None:
-        self.found: list[PackFault] = []
-
-    def add(self, file: str, row: int, field: str, message: str) -> None:
-        self.found.append(PackFault(file=file, row=row, field=field, message=message))
-
-    def stop_if_any(self) -> None:
-        if self.found:
-            raise PackError(tuple(self.found))
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A value of programme.json with its JSON pointer. A reader that cannot read notes a fault and returns a stand-in,
-    which never leaves this module: `read_pack` raises before it builds a `Programme`."""
-
-    value: Any
-    pointer: str
-    faults: _Faults
-
-    def fault(self, message: str) -> None:
-        self.faults.add("programme.json", 0, self.pointer or "/", message)
-
-    def __getitem__(self, key: str) -> _Node:
-        child = self.value.get(key) if isinstance(self.value, dict) else None
-        return _Node(child, f"{self.pointer}/{key}", self.faults)
-
-    def has(self, key: str) -> bool:
-        return isinstance(self.value, dict) and key in self.value
-
-    def items(self) -> Iterator[tuple[str, _Node]]:
-        if not isinstance(self.value, dict) or not self.value:
-            self.fault("is not an object with entries")
-            return
-        for key in self.value:
-            yield key, self[key]
-
-    def each(self) -> Iterator[_Node]:
-        if not isinstance(self.value, list):
-            self.fault("is not a list")
-            return
-        for i, value in enumerate(self.value):
-            yield _Node(value, f"{self.pointer}/{i}", self.faults)
-
-    def string(self, shape: re.Pattern[str] | None = None) -> str:
-        if not isinstance(self.value, str) or not self.value.strip():
-            self.fault("is not a text")
-            return ""
-        if shape is not None and not shape.match(self.value):
-            self.fault(f"does not have the shape {shape.pattern.removesuffix(chr(92) + 'Z')}")
-        return self.value
-
-    def strings(self, shape: re.Pattern[str] | None = None) -> tuple[str, ...]:
-        found = tuple(node.string(shape) for node in self.each())
-        if len(set(found)) != len(found):
-            self.fault("names something twice")
-        return found
-
-    def text(self) -> Text:
-        return Text(en=self["en"].string(), es=self["es"].string())
-
-    def flag(self) -> bool:
-        if not isinstance(self.value, bool):
-            self.fault("is not true or false")
-        return bool(self.value)
-
-    def whole(self, least: int = 0) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or not least <= self.value <= 100_000:
-            self.fault(f"is not a whole number from {least} to 100000")
-            return least
-        return self.value
-
-    def number(self, low: float, high: float) -> float:
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not low <= self.value <= high:
-            self.fault(f"is not a number from {low:g} to {high:g}")
-            return low
-        return float(self.value)
-
-    def rising(self) -> tuple[int, ...]:
-        found = tuple(node.whole() for node in self.each())
-        if not found or any(a >= b for a, b in pairwise(found)):
-            self.fault("is not a list of rising numbers")
-        return found
-
-    def one_of(self, kind: type[_E]) -> _E:
-        try:
-            return kind(self.value)
-        except ValueError:
-            self.fault(f"is not one of {', '.join(kind)}")
-            return next(iter(kind))
-
-    def local_time(self) -> time:
-        found = self.string(_LOCAL_TIME)
-        return time.fromisoformat(found) if _LOCAL_TIME.match(found) else time()
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of a table with its place in the file."""
-
-    file: str
-    number: int
-    cells: Mapping[str, str]
-    faults: _Faults
-
-    def fault(self, column: str, message: str) -> None:
-        self.faults.add(self.file, self.number, column, message)
-
-    def string(self, column: str) -> str:
-        found = self.cells[column].strip()
-        if not found:
-            self.fault(column, "is empty")
-        return found
-
-    def whole(self, column: str) -> int:
-        found = self.cells[column].strip()
-        if not (found.isascii() and found.isdigit() and len(found) <= 7):
-            self.fault(column, "is not a whole number")
-            return 0
-        return int(found)
-
-    def degrees(self, column: str, limit: float) -> float:
-        try:
-            found = float(self.cells[column])
-        except ValueError:
-            found = math.nan
-        if not abs(found) <= limit:  # also refuses nan
-            self.fault(column, f"is not degrees from -{limit:g} to {limit:g}")
-            return 0.0
-        return found
-
-    def one_of(self, column: str, kind: type[_E], allowed: tuple[_E, ...] = ()) -> _E:
-        choices = allowed or tuple(kind)
-        for choice in choices:
-            if self.cells[column] == choice.value:
-                return choice
-        self.fault(column, f"is not one of {', '.join(choices)}")
-        return choices[0]
 
 
 _ZONES = (Zone.INSIDE, Zone.BOUNDARY, Zone.OUTSIDE)
@@ -253,7 +100,7 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 
 def read_pack(files: Mapping[str, bytes]) -> Programme:
     """The programme in `files`, or `PackError` with every fault found."""
-    faults = _Faults()
+    faults = Faults()
     texts: dict[str, str] = {}
     for name in PACK_FILES:
         try:
@@ -263,8 +110,8 @@ def read_pack(files: Mapping[str, bytes]) -> Programme:
         except UnicodeDecodeError:
             faults.add(name, 0, "file", "is not UTF-8 text")
     faults.stop_if_any()
-    root = _Node(_json("programme.json", texts, faults), "", faults)
-    geometry = _json("zone.geojson", texts, faults)
+    root = Node(read_json("programme.json", texts, faults), "", faults)
+    geometry = read_json("zone.geojson", texts, faults)
     faults.stop_if_any()
     if root["format"].value != PACK_FORMAT:
         root["format"].fault(f"is not {PACK_FORMAT}, the format that this version reads")
@@ -306,42 +153,7 @@ def read_pack(files: Mapping[str, bytes]) -> Programme:
     return Programme(**parts)
 
 
-def _json(name: str, texts: Mapping[str, str], faults: _Faults) -> Any:
-    def refuse_constant(word: str) -> None:
-        raise ValueError(f"{word} is not JSON")
-
-    try:
-        found = json.loads(texts[name], parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:  # JSONDecodeError is a ValueError
-        line = getattr(error, "lineno", 0)
-        faults.add(name, line, "file", "is not JSON" + (f" (line {line})" if line else ""))
-        return {}
-    if not isinstance(found, dict):
-        faults.add(name, 0, "file", "is not a JSON object")
-        return {}
-    return found
-
-
-def _table(name: str, text: str, columns: tuple[str, ...], faults: _Faults) -> Iterator[_Row]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
-        if missing:
-            faults.add(name, 0, ", ".join(missing), "column is missing")
-            return
-        count = 0
-        for count, cells in enumerate(reader, start=1):
-            if None in cells or None in cells.values():
-                faults.add(name, count, "row", "does not have as many cells as the header")
-                continue
-            yield _Row(name, count, cells, faults)
-        if count == 0:
-            faults.add(name, 0, "file", "has no rows")
-    except csv.Error:
-        faults.add(name, reader.line_num, "row", "is not CSV")
-
-
-def _agency(node: _Node) -> Agency:
+def _agency(node: Node) -> Agency:
     return Agency(
         id=node["id"].string(_ID),
         name=node["name"].text(),
@@ -350,7 +162,7 @@ def _agency(node: _Node) -> Agency:
     )
 
 
-def _outline(node: _Node, geometry: Mapping[str, Any], faults: _Faults) -> Outline:
+def _outline(node: Node, geometry: Mapping[str, Any], faults: Faults) -> Outline:
     ring: list[tuple[float, float]] = []
 
     def fault(message: str) -> None:
@@ -378,7 +190,7 @@ def _outline(node: _Node, geometry: Mapping[str, Any], faults: _Faults) -> Outli
     )
 
 
-def _rules(node: _Node) -> Rules:
+def _rules(node: Node) -> Rules:
     exclusions = node["exclusions"].strings()
     known = {f.name for f in fields_of(Exclusions)}
     for name in exclusions:
@@ -402,7 +214,7 @@ def _rules(node: _Node) -> Rules:
     )
 
 
-def _timers(node: _Node) -> Timers:
+def _timers(node: Node) -> Timers:
     lists = ("sao_reviewer_rings_minutes", "intake_warning_days")
     read: dict[str, Any] = {
         f.name: node[f.name].rising() if f.name in lists else node[f.name].whole() for f in fields_of(Timers)
@@ -418,14 +230,14 @@ def _timers(node: _Node) -> Timers:
     return timers
 
 
-def _caps(node: _Node) -> Caps:
+def _caps(node: Node) -> Caps:
     caps = Caps(caseload_hard=node["caseload_hard"].whole(1), caseload_soft=node["caseload_soft"].whole(1))
     if caps.caseload_soft > caps.caseload_hard:
         node["caseload_soft"].fault("is above the hard cap")
     return caps
 
 
-def _hours(node: _Node) -> Hours:
+def _hours(node: Node) -> Hours:
     spans = []
     for span in node["open"].each():
         days = span["days"].strings()
@@ -444,7 +256,7 @@ def _hours(node: _Node) -> Hours:
     )
 
 
-def _contacts(node: _Node) -> dict[str, Contact]:
+def _contacts(node: Node) -> dict[str, Contact]:
     found = {
         key: Contact(
             id=key,
@@ -461,11 +273,11 @@ def _contacts(node: _Node) -> dict[str, Contact]:
     return found
 
 
-def _partner(node: _Node) -> Partner:
+def _partner(node: Node) -> Partner:
     return Partner(id=node["id"].string(_ID), name=node["name"].text(), votes=node["votes"].flag())
 
 
-def _choices(node: _Node) -> dict[str, tuple[Choice, ...]]:
+def _choices(node: Node) -> dict[str, tuple[Choice, ...]]:
     found: dict[str, tuple[Choice, ...]] = {}
     for name, entries in node.items():
         listed = tuple(Choice(code=entry["code"].string(_CODE), text=entry["text"].text()) for entry in entries.each())
@@ -482,11 +294,11 @@ def _choices(node: _Node) -> dict[str, tuple[Choice, ...]]:
 
 
 def _offences(
-    text: str, categories: Mapping[str, Category], notes: Mapping[str, Text], faults: _Faults
+    text: str, categories: Mapping[str, Category], notes: Mapping[str, Text], faults: Faults
 ) -> dict[str, Offence]:
     found: dict[str, Offence] = {}
     columns = ("code", "description", "category", "divertible", "basis", "note", "count", "last_seen")
-    for row in _table("offences.csv", text, columns, faults):
+    for row in read_table("offences.csv", text, columns, faults):
         code, category, note = row.string("code"), row.string("category"), row.cells["note"]
         if not _OFFENCE.match(code):
             row.fault("code", "is not a charge code like '4 3550' or '1A1111'")
@@ -516,9 +328,9 @@ def _offences(
     return found
 
 
-def _blocks(text: str, faults: _Faults) -> tuple[Block, ...]:
+def _blocks(text: str, faults: Faults) -> tuple[Block, ...]:
     found: dict[tuple[str, int], Block] = {}
-    for row in _table("blocks.csv", text, ("street", "block", "low", "high", "lat", "lon", "zone"), faults):
+    for row in read_table("blocks.csv", text, ("street", "block", "low", "high", "lat", "lon", "zone"), faults):
         block = Block(
             street=row.string("street"),
             number=row.whole("block"),
@@ -538,9 +350,9 @@ def _blocks(text: str, faults: _Faults) -> tuple[Block, ...]:
     return tuple(found.values())
 
 
-def _corners(text: str, faults: _Faults) -> tuple[Corner, ...]:
+def _corners(text: str, faults: Faults) -> tuple[Corner, ...]:
     found: list[Corner] = []
-    for row in _table("corners.csv", text, ("street_a", "street_b", "lat", "lon", "zone", "kind"), faults):
+    for row in read_table("corners.csv", text, ("street_a", "street_b", "lat", "lon", "zone", "kind"), faults):
         if row.cells["kind"] not in ("street", "alley"):
             row.fault("kind", "is not street or alley")
         corner = Corner(
@@ -559,7 +371,7 @@ def _corners(text: str, faults: _Faults) -> tuple[Corner, ...]:
     return tuple(found)
 
 
-def _landmark(node: _Node, blocks: tuple[Block, ...]) -> Landmark:
+def _landmark(node: Node, blocks: tuple[Block, ...]) -> Landmark:
     text, names = node["text"].string(), node["names"].strings()
     if node.has("block"):
         wanted = (node["block"]["street"].string(), node["block"]["block"].whole())
@@ -571,7 +383,7 @@ def _landmark(node: _Node, blocks: tuple[Block, ...]) -> Landmark:
     return Landmark(text=text, names=names, lat=node["lat"].number(-85, 85), lon=node["lon"].number(-180, 180))
 
 
-def _addresses(node: _Node) -> Addresses:
+def _addresses(node: Node) -> Addresses:
     return Addresses(
         needs_direction=frozenset(node["needs_direction"].strings(_STREET)),
         spellings=MappingProxyType({said: street.string(_STREET) for said, street in node["spellings"].items()}),
@@ -580,7 +392,7 @@ def _addresses(node: _Node) -> Addresses:
     )
 
 
-def _pointers(root: _Node) -> Iterator[str]:
+def _pointers(root: Node) -> Iterator[str]:
     for node in root["unverified"].each():
         pointer = node.string()
         found: Any = root.value
@@ -593,7 +405,7 @@ def _pointers(root: _Node) -> Iterator[str]:
         yield pointer
 
 
-def _provenance(node: _Node) -> tuple[Provenance, ...]:
+def _provenance(node: Node) -> tuple[Provenance, ...]:
     found = tuple(
         Provenance(
             files=entry["files"].strings(),
