@@ -1,0 +1,31 @@
+"""The few lines that may leave the case system, in the recipient's language. No person, no place, no time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from case_system.notify.channels import WakeUp
+from referral.views import NoticeKind
+
+RINGING = frozenset({NoticeKind.HANDOFF_OFFERED, NoticeKind.HANDOFF_ESCALATED, NoticeKind.SAO_REVIEW})
+
+LINES: Mapping[NoticeKind, tuple[str, str]] = MappingProxyType({
+    NoticeKind.HANDOFF_OFFERED: ("LEAD Field: handoff waiting.", "LEAD Field: hay una entrega en espera."),
+    NoticeKind.HANDOFF_ESCALATED: ("LEAD Field: nobody has answered a handoff yet.", "LEAD Field: nadie ha respondido a una entrega."),
+    NoticeKind.SAO_REVIEW: ("LEAD Field: a review is waiting.", "LEAD Field: hay una revisión en espera."),
+    NoticeKind.ACCEPTED: ("LEAD Field: your referral was accepted.", "LEAD Field: aceptaron su referido."),
+    NoticeKind.NOBODY_ANSWERED: ("LEAD Field: no one has answered yet. Open the app for the number to call.", "LEAD Field: nadie ha respondido. Abra la aplicación para ver a quién llamar."),
+    NoticeKind.NEEDS_ATTENTION: ("LEAD Field: one of your steps needs attention.", "LEAD Field: uno de sus pasos necesita atención."),
+    NoticeKind.NEW_SOCIAL_CONTACT: ("LEAD Field: a new referral is waiting.", "LEAD Field: hay un referido nuevo en espera."),
+    NoticeKind.WITHDRAWAL_ASKED: ("LEAD Field: a withdrawal was asked for.", "LEAD Field: pidieron retirar un referido."),
+    NoticeKind.SAO_ANSWERED: ("LEAD Field: the prosecutor has answered.", "LEAD Field: la fiscalía respondió."),
+})  # fmt: skip
+
+
+def wake_up(kind: NoticeKind, notice_id: str, language: str = "en") -> WakeUp:
+    """The message for a notice; the notice's id is the dedup id at every repetition (S16)."""
+    english, spanish = LINES[kind]
+    return WakeUp(
+        title="LEAD Field", line=spanish if language == "es" else english, dedup_id=notice_id, rings=kind in RINGING
+    )
