@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,6 +43,8 @@ from referral.envelope import (
     seal,
     verify,
 )
+from referral.model import Referral
+from tests.referral.synthetic_payloads import any_referral, full_arrest, payload, shortest_arrest, typical_arrest
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "v1"
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -53,8 +56,8 @@ HEADER = Header(agency=b"baltimor", key_id=AGENCY.key_id, op_id=b"o" * 16, devic
 PAYLOAD = '{"person":{"name":"Zoë Ångström-Nguyễn 李"},"willing":"yes"}'.encode()
 
 
-def sealed(payload: bytes = PAYLOAD) -> bytes:
-    return seal(payload, HEADER, AGENCY.public(), DEVICE)
+def sealed(content: bytes = PAYLOAD) -> bytes:
+    return seal(content, HEADER, AGENCY.public(), DEVICE)
 
 
 def seal_frame(frame: bytes, header: Header = HEADER) -> bytes:
@@ -70,9 +73,9 @@ def frame_of(coded: int, data: bytes, size: int | None = None) -> bytes:
     return frame.ljust(length, b"\0")
 
 
-def deflated(payload: bytes) -> bytes:
+def deflated(content: bytes) -> bytes:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=DICTIONARIES[1])
-    return deflate.compress(payload) + deflate.flush()
+    return deflate.compress(content) + deflate.flush()
 
 
 # --- an independent HPKE receiver, written from RFC 9180 sections 4 and 5 ---
@@ -125,20 +128,20 @@ def open_by_recipe(raw: bytes) -> bytes:
     return data if coded == 0 else zlib.decompressobj(-15, zdict=DICTIONARIES[coded]).decompress(data)
 
 
-@pytest.mark.parametrize("payload", [b"", PAYLOAD, b'{"willing":"yes"}' * 90, bytes(range(256)) * 4])
-def test_the_independent_receiver_opens_our_envelopes(payload: bytes) -> None:
-    assert open_by_recipe(sealed(payload)) == payload
+@pytest.mark.parametrize("content", [b"", PAYLOAD, b'{"willing":"yes"}' * 90, bytes(range(256)) * 4])
+def test_the_independent_receiver_opens_our_envelopes(content: bytes) -> None:
+    assert open_by_recipe(sealed(content)) == content
 
 
 # --- round trips and layout ---
 
 
 @settings(deadline=None)
-@given(payload=st.one_of(st.binary(max_size=2000), st.text(max_size=600).map(str.encode)))
-def test_what_is_sealed_opens_again(payload: bytes) -> None:
-    raw = sealed(payload)
+@given(content=st.one_of(st.binary(max_size=2000), st.text(max_size=600).map(str.encode)))
+def test_what_is_sealed_opens_again(content: bytes) -> None:
+    raw = sealed(content)
     assert verify(raw, DEVICE.public()) == HEADER
-    assert open_(raw, KEYS) == payload
+    assert open_(raw, KEYS) == content
 
 
 @given(
@@ -416,6 +419,40 @@ def test_keys_and_refusals_tell_nothing() -> None:
 def test_a_key_of_one_role_is_not_one_of_another() -> None:
     point = DEVICE.public().to_bytes()
     assert len({DevicePublicKey.from_bytes(point), ServerPublicKey.from_bytes(point)}) == 2
+
+
+# --- sizes, with the real codec and the frozen dictionary ---
+
+
+def sizes_of(make: Callable[[Random], Referral]) -> list[int]:
+    rng = Random(20_260_105)
+    return sorted(len(sealed(payload(make(rng), rng))) for _ in range(300))
+
+
+def test_every_typical_arrest_fits_500_bytes() -> None:
+    assert sizes_of(typical_arrest)[-1] <= 500
+
+
+def test_nine_of_ten_referrals_of_any_kind_fit_500_bytes_and_the_rest_584() -> None:
+    sizes = sizes_of(any_referral)
+    assert sizes[len(sizes) * 90 // 100] <= 500
+    assert sizes[-1] <= 584  # a social contact with a note, or an arrest with every rare answer
+
+
+def test_a_complete_arrest_with_every_rare_answer_fits_584_bytes() -> None:
+    assert sizes_of(full_arrest)[-1] <= 584
+
+
+def test_what_save_needs_fits_the_smallest_class() -> None:
+    assert set(sizes_of(shortest_arrest)) == {392}
+
+
+def test_the_dictionary_never_changes() -> None:
+    assert list(DICTIONARIES) == [1]
+    assert (
+        hashlib.sha256(DICTIONARIES[1]).hexdigest()
+        == "6e73e72845bdaa83d2f65b35287815519f39521f9220a3addece6b3abb7b5a51"
+    )
 
 
 # --- frozen: these envelopes open for ever ---
