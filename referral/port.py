@@ -22,7 +22,7 @@ from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.problems import ProblemCode
 from referral.views import CaseloadView, NoticeView, ReferralView
 
-SIGNATURE_DOMAIN = b"lead/sync/v1"
+SIGNATURE_DOMAIN = b"lead/rcp/v1"  # `envelope.RECEIPT_DOMAIN`
 BATCH_BYTES = 256 * 1024  # envelopes in one request, before base64
 BATCH_ITEMS = 500
 
@@ -201,7 +201,7 @@ class Enrolment:
     server_time: datetime
 
 
-ENROL_DOMAIN = b"lead/enrol/v1"
+ENROL_DOMAIN = b"lead/enr/v1"
 
 
 def enrol_proof(code: str, device_id: DeviceId) -> bytes:
