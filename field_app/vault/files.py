@@ -9,6 +9,7 @@ import errno
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from field_app.vault.errors import NotRead, NotWritten
 
@@ -16,6 +17,9 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment,unused-ignore]
+
+
+WINDOWS: Final = os.name == "nt"
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -53,7 +57,7 @@ def read_whole(path: Path) -> bytes | None:
 
 def sync_folder(folder: Path) -> None:
     """Make renames and deletions in `folder` durable. Windows has no such call and journals them itself."""
-    if os.name == "nt":
+    if WINDOWS:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -127,8 +127,8 @@ class Header:
 
     def with_slot(self, slot: Slot) -> "Header":
         """Return this header with `slot` in place of its namesake; the other slots stay as they are."""
-        others = tuple(other for other in self.slots if other.name != slot.name)
-        return Header(vault_id=self.vault_id, store=self.store, key_epoch=self.key_epoch, slots=(*others, slot))
+        slots = sorted([slot, *(other for other in self.slots if other.name != slot.name)], key=lambda slot: slot.name)
+        return Header(vault_id=self.vault_id, store=self.store, key_epoch=self.key_epoch, slots=tuple(slots))
 
     def to_bytes(self) -> bytes:
         """Return the header file's content."""

@@ -14,7 +14,8 @@ from field_app.vault.keys import RandomBytes, StoreName
 DIGITS: Final = 6
 CHOSEN: Final = 8
 CHOSEN_ON_FILE: Final = 15
-# Lower case; matched whole, or followed by digits and signs only.
+_TAIL: Final = "0123456789!?.#*$-_ "
+# Lower case; digits and signs at the end are left out of the comparison on both sides.
 BLOCKED: Final = frozenset(
     """
     password passw0rd p@ssw0rd passwort letmein welcome iloveyou sunshine princess football baseball superman batman
@@ -90,6 +91,6 @@ def _guessable(secret: str) -> bool:
     unit = (low + low).find(low, 1)  # the length of the block that repeats to make it all
     if len(set(low)) < 3 or unit <= len(low) // 2:
         return True
-    if low.rstrip("0123456789!?.#*$-_ ") in BLOCKED or low in BLOCKED:
+    if low.rstrip(_TAIL) in {word.rstrip(_TAIL) for word in BLOCKED}:
         return True
     return any(low in line or low[::-1] in line for line in _RUNS)
