@@ -22,7 +22,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from typing import Any, assert_never
 
-from referral.eligibility_words import BASES, CONVERSIONS, EXCLUSIONS, OUTLOOKS, Conversion, OutlookAnswer, Verdict
+from referral.eligibility_words import BASES, CONVERSIONS, EXCLUSIONS, OUTLOOKS
+from referral.eligibility_words import Conversion as Conversion
+from referral.eligibility_words import OutlookAnswer as OutlookAnswer
+from referral.eligibility_words import Verdict as Verdict
 from referral.model import Answer, Basis, Birth, Exclusions, Kind, Quantity, Referral, Zone
 from referral.place import zone_of
 from referral.programme import Contact, Programme, Ruling, Text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from referral.address import Street, plain, read_street
+from referral.address import TYPES, Street, plain, read_street
 from referral.model import Zone
 from referral.programme import Block, Corner, Landmark, Programme
 from referral.zone import judge
@@ -127,7 +127,15 @@ def _known(name: str) -> Street:
 
 
 def _spoken(street: Street, nicknames: list[str]) -> tuple[tuple[str, ...], ...]:
-    words = tuple(street.title.split())
-    if words[0] == "ST":  # people begin with "saint" or with the name itself
-        nicknames = [*nicknames, "SAINT " + " ".join(words[1:])]
-    return (words, *(tuple(name.split()) for name in nicknames))
+    """The ways to say a street: each with the short and the long forms of its type, so that any beginning of them fits."""
+    names = [street.name]
+    if street.name.startswith("ST "):
+        names.append("SAINT " + street.name.removeprefix("ST "))
+    types = [form for form, short in TYPES.items() if short == street.type] or [""]
+    ways = [f"{name} {form}" for name in names for form in _longest(types)] + nicknames
+    return tuple(tuple(way.split()) for way in ways)
+
+
+def _longest(forms: list[str]) -> list[str]:
+    """Without the forms that only begin another one."""
+    return [form for form in forms if not any(other != form and other.startswith(form) for other in forms)]

@@ -17,14 +17,14 @@ from referral.programme import Outline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Standing:
     """Where a point lies, and its distance from the line in metres (0 or more on either side)."""
 
     zone: Zone
     edge_m: float
 
 
-def judge(lat: float, lon: float, outline: Outline, accuracy_m: float | None = None) -> Verdict:
+def judge(lat: float, lon: float, outline: Outline, accuracy_m: float | None = None) -> Standing:
     """Inside, outside, or boundary when the line is nearer than the pack's `boundary_m` or the fix's accuracy in metres.
 
     Raises ValueError for what is not a point on the map or not an accuracy.
@@ -41,8 +41,8 @@ def judge(lat: float, lon: float, outline: Outline, accuracy_m: float | None = N
         if (ay > 0) != (by > 0) and ax + (bx - ax) * ay / (ay - by) > 0:  # a ray to the east crosses this side
             within = not within
     if edge <= max(outline.boundary_m, accuracy_m or 0.0):
-        return Verdict(zone=Zone.BOUNDARY, edge_m=edge)
-    return Verdict(zone=Zone.INSIDE if within else Zone.OUTSIDE, edge_m=edge)
+        return Standing(zone=Zone.BOUNDARY, edge_m=edge)
+    return Standing(zone=Zone.INSIDE if within else Zone.OUTSIDE, edge_m=edge)
 
 
 def distance_m(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
