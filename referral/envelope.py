@@ -111,7 +111,7 @@ class _PublicPoint:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Return the key of a 65-byte uncompressed P-256 point; ValueError when it is none."""
-        if len(data) != POINT_BYTES or data[0] != 4:
+        if len(data) != POINT_BYTES:
             raise ValueError("a public key is a 65-byte uncompressed point")
         return cls(ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data))
 
@@ -303,7 +303,7 @@ class Envelope:
         if header.version != VERSION:
             raise UnknownVersion("envelope", header.version)
         enc, ct = raw[HEADER_BYTES : HEADER_BYTES + POINT_BYTES], raw[HEADER_BYTES + POINT_BYTES : -SIGNATURE_BYTES]
-        if len(ct) < TAG_BYTES or len(ct) - TAG_BYTES != _padded(len(ct) - TAG_BYTES):
+        if len(ct) - TAG_BYTES != _padded(len(ct) - TAG_BYTES):
             raise Malformed("not the length of an envelope")
         return cls(header=header, enc=enc, ct=ct, sig=raw[-SIGNATURE_BYTES:], raw=raw)
 
@@ -386,7 +386,7 @@ def _unframe(frame: bytes) -> bytes:
     if coded != _STORED and coded not in DICTIONARIES:
         raise UnknownVersion("dictionary", coded)
     data, padding = frame[_FRAME.size : _FRAME.size + size], frame[_FRAME.size + size :]
-    if len(data) != size or any(padding) or len(frame) != _padded(_FRAME.size + size):
+    if any(padding) or len(frame) != _padded(_FRAME.size + size):
         raise Malformed("the sealed frame is not a canonical one")
     if coded == _STORED:
         payload = data

@@ -239,6 +239,22 @@ def test_every_truncation_and_extension_is_noticed() -> None:
             open_(changed, KEYS)
 
 
+@pytest.mark.parametrize("size", [0, 16, 191, 193, 255, 320])
+def test_a_signed_envelope_of_no_known_size_is_malformed(size: int) -> None:
+    with pytest.raises(Malformed):
+        Envelope.parse(HEADER.to_bytes() + bytes(65 + size + 16 + 64))
+
+
+def test_sizes_outside_every_version_are_malformed() -> None:
+    assert read_header(HEADER.to_bytes() + bytes(32 * 1024 - 55)) == HEADER
+    for raw in (HEADER.to_bytes() + bytes(32 * 1024 - 54), HEADER.to_bytes() + bytes(64)):
+        with pytest.raises(Malformed):
+            read_header(raw)
+    for data in (b"", HEADER.to_bytes()[:-1], HEADER.to_bytes() + b"\0"):
+        with pytest.raises(Malformed):
+            Header.from_bytes(data)
+
+
 def test_parts_of_two_envelopes_do_not_combine() -> None:
     one, two = sealed(), seal(PAYLOAD, replace(HEADER, device_seq=8), AGENCY.public(), DEVICE)
     for mixed in (two[:55] + one[55:], one[:55] + two[55:], one[:120] + two[120:], one[:-64] + two[-64:]):
@@ -282,8 +298,14 @@ def test_signatures_are_always_low_s() -> None:
     "signature", [bytes(64), b"\xff" * 64, b"", bytes(63), bytes(65), bytes(31) + b"\1" + bytes(32)]
 )
 def test_numbers_outside_the_group_are_no_signature(signature: bytes) -> None:
-    with pytest.raises(BadSignature):
+    with pytest.raises(BadSignature, match="canonical"):
         DEVICE.public().verify(b"lead/env/v1", b"message", signature)
+
+
+def test_a_signature_has_one_length() -> None:
+    signature = DEVICE.sign(b"lead/env/v1", b"message")
+    with pytest.raises(BadSignature, match="canonical"):  # the same numbers, one of them written longer
+        DEVICE.public().verify(b"lead/env/v1", b"message", signature[:32] + b"\0" + signature[32:])
 
 
 def test_one_domain_never_stands_for_another() -> None:
@@ -392,7 +414,15 @@ def test_a_number_outside_the_group_is_no_private_key(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", bytes(65), b"\4" + bytes(64), b"\4" + b"\1" * 64, AGENCY.public().to_bytes()[:-1]]
+    "data",
+    [
+        b"",
+        bytes(65),
+        b"\4" + bytes(64),
+        b"\4" + b"\1" * 64,
+        b"\6" + AGENCY.public().to_bytes()[1:],
+        AGENCY.public().to_bytes()[:-1],
+    ],
 )
 def test_a_point_off_the_curve_is_no_public_key(data: bytes) -> None:
     with pytest.raises(ValueError):
