@@ -295,7 +295,7 @@ def test_signatures_are_always_low_s() -> None:
 
 
 @pytest.mark.parametrize(
-    "signature", [bytes(64), b"\xff" * 64, b"", bytes(63), bytes(65), bytes(31) + b"\1" + bytes(32)]
+    "signature", [bytes(64), b"\xff" * 64, b"", bytes(63), bytes(65), bytes(31) + b"\1" + bytes(32), bytes(63) + b"\1"]
 )
 def test_numbers_outside_the_group_are_no_signature(signature: bytes) -> None:
     with pytest.raises(BadSignature, match="canonical"):
