@@ -1,0 +1,29 @@
+"""The schema of the device's file, as steps that are applied once, in order, each in a transaction with its number.
+
+`PRAGMA user_version` is the number of steps applied. A step is never edited after a release: a change is a new step at
+the end. A file with more steps than this app knows is left alone (NewerStore; `Store` applies the steps). Plaintext columns hold random ids, state,
+counters, key ids and times of delivery attempts, nothing else.
+
+    row       vault rows: `shelf` is the table name that a row's seal is bound to (records.py says what lies where)
+    manifest  one per book: the vault's rows, the delivery chain
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VAULT_ROWS: Final = (
+    """
+    CREATE TABLE row (
+        id        BLOB PRIMARY KEY CHECK (length(id) = 16),
+        shelf     TEXT NOT NULL,
+        rev       INTEGER NOT NULL,
+        key_epoch INTEGER NOT NULL,
+        box       BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX row_by_shelf ON row (shelf)",
+    "CREATE TABLE manifest (book TEXT PRIMARY KEY, box BLOB NOT NULL) STRICT",
+)
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (VAULT_ROWS,)
