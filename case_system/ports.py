@@ -1,13 +1,12 @@
-"""What the case system needs from the world, as protocols: time, randomness, keys, packs, and ways to wake a person.
+"""What the case system needs from the world, as protocols: time, randomness, keys, and a wake-up for who waits.
 
 The service and its pure parts take these as arguments, so that the simulator and the tests decide them. Nothing here knows
-how they are made; `case_system/app.py` names the concrete ones.
+how they are made; `case_system/app.py` names the concrete ones. (The dispatcher's ports to the outside are its own.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -57,36 +56,6 @@ class Keys(Protocol):
     @property
     def index_key(self) -> bytes:
         """32 bytes for blind indexes (HMAC)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeUp:
-    """One message that wakes a person and says nothing: no name, place or time of what happened.
-
-    dedup_id: the same for every attempt, so that a receiver can drop a repeat (S16). urgent: rings at night.
-    """
-
-    dedup_id: str
-    title: str
-    text: str
-    urgent: bool
-    address: str = field(repr=False)
-
-
-class ChannelError(Exception):
-    """A channel did not take the message; `code` is a stable word without personal data."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class NoticeChannel(Protocol):
-    """One way to wake people outside the app."""
-
-    def send(self, wake_up: WakeUp) -> None:
-        """Hand the message over, or raise ChannelError. May block: the dispatcher gives it a thread and a time limit."""
         ...
 
 

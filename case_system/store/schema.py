@@ -97,7 +97,7 @@ ledger = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("feed_seq", BigInteger, nullable=False),
-    Column("feed_floor", BigInteger, nullable=False),  # numbers up to here are forgotten: an older cursor is reset (S13)
+    Column("feed_floor", BigInteger, nullable=False),  # up to here only the newest row of each item is kept (S13)
     Column("audit_n", BigInteger, nullable=False),
     Column("audit_hash", String(64), nullable=False),
     CheckConstraint("id = 1", name="one_row"),
@@ -121,6 +121,7 @@ users = Table(
     Column("name", Text, nullable=False),  # as shown to colleagues
     Column("role", _WORD, nullable=False),
     Column("unit", Text),
+    Column("language", String(8), nullable=False, server_default="en"),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("password_hash", Text),  # argon2id; None: no desk sign-in
     Column("totp", LargeBinary),  # sealed under the storage key
@@ -241,7 +242,7 @@ referrals = Table(
     Column("kind", _WORD, nullable=False),
     Column("receipt", String(16), nullable=False, unique=True),
     Column("call_code", String(8), nullable=False, index=True),
-    Column("provisional", Boolean, nullable=False, server_default=false()),  # opened on a call code, nothing received yet
+    Column("provisional", Boolean, nullable=False, server_default=false()),  # opened on a call code
     Column("merged_into", _ID),  # a provisional one that its referral has reached
     Column("received_at", Moment, nullable=False, index=True),
     Column("recorded_at", Moment, nullable=False),  # by the maker's clock: shown, decides nothing (S12)
@@ -378,7 +379,8 @@ offers = Table(
     Column("ladder", _WORD, primary_key=True),
     Column("round", Integer, primary_key=True, autoincrement=False),
     Column("started_at", Moment, nullable=False),
-    Column("rungs", Integer, nullable=False),  # how many rungs have rung
+    Column("first", Integer, nullable=False),  # the rung it began with: a redirected handoff skips the duty pair
+    Column("rungs", Integer, nullable=False),  # the next rung to ring
     Column("wake_at", Moment),
     Column("closed_at", Moment),
     Index(None, "wake_at"),
@@ -399,26 +401,13 @@ notices = Table(
     Column("due_at", Moment, nullable=False),  # not shown and not sent before: office hours, morning digest
     Column("announced", Boolean, nullable=False),  # it is in its reader's feed
     Column("expires_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Moment, nullable=False),  # when to wake the recipient outside: due_at, later the next try
     Column("sent_at", Moment),
     Column("acknowledged_at", Moment),
     UniqueConstraint("referral_id", "recipient", "kind", "round"),
-    Index(None, "state", "due_at"),
-    Index(None, "recipient", "created_at"),
-)
-
-# One wake-up message outside for one notice over one channel; the dispatcher alone writes here.
-wakeups = Table(
-    "wakeups",
-    metadata,
-    Column("notice_id", _ID, ForeignKey("notices.notice_id"), primary_key=True),
-    Column("channel_id", _ID, primary_key=True),
-    Column("state", _WORD, nullable=False),  # waiting / sent / failed
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("next_at", Moment, nullable=False),
-    Column("claimed_until", Moment),  # a worker that has it in hand
-    Column("sent_at", Moment),
-    Column("problem", _WORD),
     Index(None, "state", "next_at"),
+    Index(None, "recipient", "created_at"),
 )
 
 # ------------------------------------------------------------------------------------------------ feed and audit
