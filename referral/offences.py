@@ -65,9 +65,10 @@ def _offence_words(offence: Offence) -> set[str]:
 
 def _score(asked: tuple[str, ...], offence: Offence, words: frozenset[str]) -> float:
     hits = sum(1.0 if word in words else 0.8 if any(w.startswith(word) for w in words) else 0.0 for word in asked)
-    unasked = {"attempt", "conspiracy", "intent", "distribute", "manufacture", "less"} & words - set(asked)
+    unasked = {"attempt", "conspiracy", "intent", "distribute", "manufacture"} & words - set(asked)
     other_drug = "marihuana" in asked and "not" in words and "not" not in asked
-    return hits - 0.25 * len(unasked) - 0.5 * other_drug
+    exact = set(asked) == set(_words(offence.description))
+    return hits + exact - 0.25 * len(unasked) - 0.5 * other_drug
 
 
 def find_offences(text: str, programme: Programme, limit: int = 8) -> tuple[Offence, ...]:

@@ -10,7 +10,7 @@ there is no half-loaded programme. Values that the sources do not settle are lis
     programme.choices["outside_reason"] -> tuple[Choice, ...]    Choice(code, text: Text(en, es))
     programme.choice("reason", "drug_use") -> Choice | None
     programme.contacts["duty_case_manager"] -> Contact(name, phone, hours, synthetic)
-    programme.offences["4 3550"] -> Offence                 in picker order; find_offences(text, programme, limit=8)
+    programme.offences["4 3550"] -> Offence                 in picker order; looked up by referral/offences.py
     programme.zone -> Outline(ring=((lat, lon), ...), boundary_m, name, bounds)
     programme.blocks, .corners, .landmarks, .addresses      read by referral/place.py
     programme.timers, .caps, .rules, .hours, .partners, .categories, .languages, .provenance
@@ -341,20 +341,6 @@ class Programme:
         """True when the value at the JSON pointer, or something that holds it, is not settled by the sources."""
         parts = pointer.split("/")
         return any("/".join(parts[:n]) in self.unverified for n in range(2, len(parts) + 1))
-
-
-def find_offences(text: str, programme: Programme, limit: int = 8) -> tuple[Offence, ...]:
-    """The offences whose code, description or category holds every word of `text`, in picker order; "" fits all."""
-    words = text.upper().replace(":", " ").split()
-
-    def fits(offence: Offence) -> bool:
-        category = offence.category.text
-        said = (
-            f"{offence.code} {offence.code.replace(' ', '')} {offence.description} {category.en} {category.es}".upper()
-        )
-        return all(word in said for word in words)
-
-    return tuple(offence for offence in programme.offences.values() if fits(offence))[:limit]
 
 
 def load(files: Mapping[str, bytes]) -> Programme:

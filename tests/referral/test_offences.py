@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from referral.offences import find_offences, plain_code
-from tests.support.programme import baltimore
+from tests.support.packs import baltimore
 
 WORDINGS = Path(__file__).parents[1] / "data" / "charge_descriptions_2013_2015.csv"
 
