@@ -6,6 +6,8 @@ counters, key ids and times of delivery attempts, nothing else.
 
     row       vault rows: `shelf` is the table name that a row's seal is bound to (records.py says what lies where)
     manifest  one per book: the vault's rows, the delivery chain
+    outbox    one operation to deliver (outbox.py); times are milliseconds since 1970 by the device's clock
+    carriage  small sealed notes of the delivery: the cursor, the next device_seq (cursor.py, outbox.py)
 """
 
 from __future__ import annotations
@@ -26,4 +28,28 @@ VAULT_ROWS: Final = (
     "CREATE TABLE manifest (book TEXT PRIMARY KEY, box BLOB NOT NULL) STRICT",
 )
 
-STEPS: Final[tuple[tuple[str, ...], ...]] = (VAULT_ROWS,)
+DELIVERY: Final = (
+    """
+    CREATE TABLE outbox (
+        n           INTEGER PRIMARY KEY AUTOINCREMENT,
+        op_id       BLOB NOT NULL UNIQUE CHECK (length(op_id) = 16),
+        rev         INTEGER NOT NULL,
+        state       TEXT NOT NULL,
+        device_seq  INTEGER NOT NULL,
+        attempts    INTEGER NOT NULL,
+        set_at      INTEGER,
+        next_at     INTEGER,
+        alone       INTEGER NOT NULL,
+        trouble     TEXT,
+        settled_at  INTEGER,
+        fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+        meta        BLOB,
+        envelope    BLOB,
+        receipt     BLOB
+    ) STRICT
+    """,
+    "CREATE INDEX outbox_by_state ON outbox (state, n)",
+    "CREATE TABLE carriage (name TEXT PRIMARY KEY, box BLOB NOT NULL) STRICT",
+)
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (VAULT_ROWS, DELIVERY)
