@@ -243,6 +243,7 @@ referrals = Table(
     Column("receipt", String(16), nullable=False, unique=True),
     Column("call_code", String(8), nullable=False, index=True),
     Column("provisional", Boolean, nullable=False, server_default=false()),  # opened on a call code
+    Column("incomplete", Boolean, nullable=False, server_default=false()),  # the copy of a draft, after a wipe
     Column("merged_into", _ID),  # a provisional one that its referral has reached
     Column("received_at", Moment, nullable=False, index=True),
     Column("recorded_at", Moment, nullable=False),  # by the maker's clock: shown, decides nothing (S12)
