@@ -32,7 +32,7 @@ from field_app.vault.errors import (
     NotRead,
     NotWritten,
 )
-from field_app.vault.keys import Header, StoreName
+from field_app.vault.keys import Header, StoreName, unwrap
 from field_app.vault.keystores import MemoryKeys
 from field_app.vault.pin import Origin
 from field_app.vault.vault import DeviceChain, Vault
@@ -163,6 +163,18 @@ def test_a_store_that_does_not_answer_at_creation_is_waited_for(tmp_path: Path) 
         door_with(tmp_path, keyring, MemoryKeys(StoreName.FILE)).create(PIN, origin=Origin.APP)
     with pytest.raises(KeyStoreAbsent):
         door_with(tmp_path, Forgetful()).choose_store()
+
+
+class KeepsOnlyProbes(MemoryKeys):
+    def set(self, name: str, value: bytes) -> None:
+        if name.startswith("probe"):
+            super().set(name, value)
+
+
+def test_a_device_key_that_was_not_kept_makes_no_vault(tmp_path: Path) -> None:
+    with pytest.raises(KeyStoreUnavailable, match="did not keep"):
+        door_with(tmp_path, KeepsOnlyProbes()).create(PIN, origin=Origin.APP)
+    assert not (tmp_path / "vault.header").exists()
 
 
 @pytest.mark.parametrize("step", ["wrap", "write_durably"])
@@ -357,6 +369,19 @@ def test_a_full_disk_keeps_nobody_out_while_one_place_counts(device: Device, mon
     assert device.unlock(WRONG) == WrongPin(remaining=4, before_destruction=9)
     assert isinstance(device.unlock(), Unlocked)
     assert device.unlock(WRONG) == WrongPin(remaining=4, before_destruction=9)
+
+
+def test_the_right_pin_opens_though_the_counters_cannot_be_cleared(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def then_fill_the_disk(*args: object) -> object:
+        monkeypatch.setattr(AttemptFile, "save", full_disk)
+        monkeypatch.setattr(MemoryKeys, "set", full_disk)
+        return unwrap(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(door_module, "unwrap", then_fill_the_disk)
+    assert isinstance(device.unlock(), Unlocked)
+    assert device.counted().started == 1
 
 
 def test_a_try_that_can_be_counted_nowhere_is_not_made(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

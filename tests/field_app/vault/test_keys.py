@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from field_app.vault import keys
 from field_app.vault.errors import DamagedHeader, NewerFormat, SlotShut
 from field_app.vault.keys import (
     DEVICE_SLOT,
@@ -42,9 +43,6 @@ def document_of(header: Header) -> dict[str, object]:
     return document
 
 
-fields = st.lists(st.one_of(st.binary(), st.text(), st.integers(0, 2**64 - 1)), max_size=5)
-
-
 @given(st.lists(st.binary(), max_size=5), st.lists(st.binary(), max_size=5))
 def test_canonical_bytes_are_one_to_one(one: list[bytes], other: list[bytes]) -> None:
     assert (canonical("l", *one) == canonical("l", *other)) == (one == other)
@@ -59,7 +57,7 @@ def test_the_header_comes_back_as_it_was() -> None:
 def test_every_flipped_byte_and_every_cut_of_the_header_is_damage() -> None:
     data = with_pin().to_bytes()
     for at in range(len(data)):
-        for mask in (1, 0x20, 0x80):  # 0x20 changes the case of a letter
+        for mask in (1, 2, 0x20, 0x80):  # 2 makes format 3 of 1; 0x20 changes the case of a letter
             with pytest.raises(DamagedHeader):
                 Header.from_bytes(data[:at] + bytes((data[at] ^ mask,)) + data[at + 1 :])
         with pytest.raises(DamagedHeader):
@@ -172,6 +170,29 @@ def test_wipe_overwrites() -> None:
     secret = bytearray(b"secret")
     wipe(secret)
     assert secret == bytearray(6)
+
+
+def test_what_the_pin_became_is_overwritten_once_the_kek_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytearray] = []
+    stretch, derive = Kdf.stretch, keys.derive_key
+
+    def note_stretch(kdf: Kdf, pin: bytes) -> bytearray:
+        seen.append(stretch(kdf, pin))
+        return seen[-1]
+
+    def note_derive(secret: bytes | bytearray, salt: bytes, label: str, *fields: bytes | str | int) -> bytearray:
+        key = derive(secret, salt, label, *fields)
+        if label == "vault/kek/v1":
+            assert isinstance(secret, bytearray)
+            seen.extend((secret, key))
+        return key
+
+    monkeypatch.setattr(Kdf, "stretch", note_stretch)
+    monkeypatch.setattr(keys, "derive_key", note_derive)
+    header = with_pin()
+    unwrap(header, header.slots[0], b"473920", DK)
+    assert len(seen) == 6
+    assert not any(any(secret) for secret in seen)
 
 
 def test_repr_shows_no_key_material() -> None:
