@@ -10,10 +10,11 @@ Cursor text: "EPOCH:SEQ" (S11). An absent cursor asks from the beginning; a lock
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Protocol
 
 from referral.codec import sorted_canonical, to_wire
@@ -75,11 +76,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptDigest:
-    """Anti-entropy (S15): how many accepted operations of the re-offer window the device holds receipts for, and the
-    hex SHA-256 over their sorted op_ids."""
+    """Anti-entropy (S15): which accepted operations the device holds receipts for, from `receipt_digest`.
+
+    since: counted are receipts with outcome accepted and `at` (the server's clock) not before it. Sent only by a device that
+    has nothing to send; when the server counts others, it answers `device.reoffer`.
+    """
 
     n: int
     hash: str
+    since: datetime
+
+
+def receipt_digest(op_ids: Iterable[OpId], since: datetime) -> ReceiptDigest:
+    """The digest of these operations: their number, and hex SHA-256 over their sorted op_ids without separators."""
+    ordered = sorted(op_ids)
+    return ReceiptDigest(n=len(ordered), hash=sha256("".join(ordered).encode()).hexdigest(), since=since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +129,7 @@ class DeviceState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOrders:
     """What the case system says of this device. release: the attempt lock is lifted. wipe: destroy the readable vault.
-    missing: how many operations of the digest window the server lacks (the device re-offers when it is not None)."""
+    reoffer: the receipts that the device counted are not those of the case system, so it offers the operations again."""
 
     state: DeviceState
     lease_until: datetime
@@ -146,6 +157,9 @@ class AgencyKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResponse:
+    """The answer to one request. heard: the signed bytes as a transport received them, so that fields and codes of a newer
+    server do not break the signature of a record that leaves them out; never on the wire, empty where nothing was parsed."""
+
     epoch: str
     nonce: str
     device_id: DeviceId
@@ -159,12 +173,13 @@ class SyncResponse:
     agency_key: AgencyKey | None = None  # present when it differs from the key that the newest envelope used
     server_time: datetime
     signature: bytes = b""
+    heard: bytes = field(default=b"", repr=False, compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def signed_bytes(response: SyncResponse) -> bytes:
     """What the server signs: the response's wire form without its signature, with sorted keys."""
-    return sorted_canonical(to_wire(replace(response, signature=b"")))
+    return response.heard or sorted_canonical(to_wire(replace(response, signature=b"")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
