@@ -49,6 +49,7 @@ DELIVERY: Final = (
     ) STRICT
     """,
     "CREATE INDEX outbox_by_state ON outbox (state, n)",
+    "CREATE INDEX outbox_by_seq ON outbox (device_seq)",
     "CREATE TABLE carriage (name TEXT PRIMARY KEY, box BLOB NOT NULL) STRICT",
 )
 
