@@ -16,7 +16,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import flet as ft
 import msgpack
@@ -42,7 +42,7 @@ class FakeConnection(Connection):
     """Encodes what would be sent, which also takes the snapshots that later diffs need, and answers method calls."""
 
     def __init__(self, app: HeadlessApp) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.app, self.loop, self.executor = app, asyncio.get_running_loop(), ThreadPoolExecutor(2)
         self.pubsubhub, self.page_url = PubSubHub(loop=self.loop), "http://test"
         self.sent_bytes = 0
@@ -72,7 +72,7 @@ class HeadlessApp:
         self.called: list[tuple[str | None, str, Any]] = []
         self.start = {"width": width, "height": height, "platform": platform, "route": route}
 
-    async def __aenter__(self) -> HeadlessApp:
+    async def __aenter__(self) -> Self:
         self.conn = FakeConnection(self)
         self.session = session = Session(self.conn)
         self.page: ft.Page = session.page
@@ -99,7 +99,8 @@ class HeadlessApp:
         self.called.append((kind, body.name, body.args))
         if body.name == "push_route":
             self.session.apply_page_patch({"route": body.args["route"]})
-            asyncio.ensure_future(self.session.dispatch_event(1, "route_change", {"route": body.args["route"]}))
+            event = self.session.dispatch_event(1, "route_change", {"route": body.args["route"]})
+            self.pending = asyncio.ensure_future(event)
         method = self.methods.get((kind, body.name)) if kind else None
         result, error = None, None
         if method is not None:
@@ -109,7 +110,7 @@ class HeadlessApp:
                 error = str(fault)
         self.session.handle_invoke_method_results(body.control_id, body.call_id, result, error)
 
-    async def settle(self) -> HeadlessApp:
+    async def settle(self) -> Self:
         """Let everything that is due on the event loop happen; fails when a render failed."""
         for _ in range(30):
             await asyncio.sleep(0)
@@ -186,7 +187,7 @@ class HeadlessApp:
         """The routes of the stacked views, the front one last."""
         return [unwrap_component(v).route for v in unwrap_component(self.page.views)]
 
-    async def event(self, control: BaseControl, name: str, data: Any = None, **props: Any) -> HeadlessApp:
+    async def event(self, control: BaseControl, name: str, data: Any = None, **props: Any) -> Self:
         """Let the client change properties of a control and raise an event on it."""
         assert not getattr(control, "disabled", False), "disabled"
         self.session.apply_patch(control._i, props)

@@ -1,0 +1,88 @@
+"""What every screen is handed: the snapshot, the words, the actions and the device, for one render.
+
+`Stage.do` is the only way from a tap to an action: off the event loop, with the person's activity noted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar, cast
+
+import flet as ft
+
+from field_app.snapshot import Snapshot
+from field_app.views.hands import Hands
+from field_app.views.port import Actions
+from field_app.views.theme import WIDE
+from field_app.wording import Words
+from referral.lifecycle import Role
+from referral.programme import Programme
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One render's surroundings. `now` is the device's clock (aware UTC); `touched` notes that someone is there."""
+
+    snapshot: Snapshot
+    words: Words
+    actions: Actions
+    hands: Hands
+    now: Callable[[], datetime]
+    touched: Callable[[], None]
+    width: float
+
+    @property
+    def wide(self) -> bool:
+        """True where list and detail stand side by side."""
+        return self.width >= WIDE
+
+    @property
+    def officer(self) -> bool:
+        """True for those who refer; case managers and peers receive."""
+        me = self.snapshot.me
+        return me is None or me.role in (Role.OFFICER, Role.SUPERVISOR)
+
+    @property
+    def programme(self) -> Programme:
+        """The pack; there is one whenever the vault is open."""
+        if self.snapshot.programme is None:
+            raise RuntimeError("no programme pack on this device")
+        return self.snapshot.programme
+
+    async def do(self, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run an action in a thread and return its outcome."""
+        self.touched()
+        return await asyncio.to_thread(act, *args, **kwargs)
+
+    def say(self, text: str, action: str | None = None, on_action: Callable[..., object] | None = None) -> None:
+        """A short message at the bottom, with one thing to tap at most (Undo)."""
+        button = None
+        if action is not None:
+            button = ft.SnackBarAction(label=action, on_click=cast("ft.ControlEventHandler[ft.SnackBarAction]", on_action))
+        duration = 8000 if action else 4000
+        page = cast(ft.Page, ft.context.page)
+        page.show_dialog(ft.SnackBar(ft.Text(text), action=button, duration=duration, persist=False))
+
+
+OnStage = ft.create_context(cast(Stage, None))
+
+
+def stage() -> Stage:
+    """The surroundings of the component that is being rendered (a hook: never in an `if`)."""
+    return ft.use_context(OnStage)
+
+
+def go(route: str) -> None:
+    """Show another screen."""
+    cast(ft.Page, ft.context.page).navigate(route)
+
+
+def back(route: str = "/") -> None:
+    """Leave this screen."""
+    cast(ft.Page, ft.context.page).navigate(route)
