@@ -115,8 +115,9 @@ def translate(error: sqlite3.Error | OSError) -> StoreError:
         return DiskFull("the disk is full")
     if primary in _BUSY:
         return StoreInUse("another program is using the file")
-    if primary in _DAMAGED or (isinstance(error, sqlite3.OperationalError) and primary == sqlite3.SQLITE_ERROR):
-        # SQLITE_ERROR on statements that are known to be right: a table or column of ours is no longer there
+    if primary in _DAMAGED or (isinstance(error, sqlite3.OperationalError) and primary in (0, sqlite3.SQLITE_ERROR)):
+        # SQLITE_ERROR on statements that are known to be right: a table or column of ours is no longer there.
+        # No code at all: Python could not read a text column.
         return StoreDamaged(f"the file is damaged ({name})")
     if primary in _UNUSABLE:
         return StoreUnusable(f"the file cannot be used ({name})")
@@ -250,6 +251,8 @@ def _faults() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error) from error
+    except UnicodeDecodeError as error:  # Python reading SQLite's own words about a damaged schema
+        raise StoreDamaged("the file is damaged (its text is unreadable)") from error
 
 
 def _wanted() -> dict[str, tuple[str, int | str]]:
