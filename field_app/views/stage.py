@@ -64,9 +64,11 @@ class Stage:
         """A short message at the bottom, with one thing to tap at most (Undo)."""
         button = None
         if action is not None:
-            button = ft.SnackBarAction(label=action, on_click=cast("ft.ControlEventHandler[ft.SnackBarAction]", on_action))
+            button = ft.SnackBarAction(
+                label=action, on_click=cast("ft.ControlEventHandler[ft.SnackBarAction]", on_action)
+            )
         duration = 8000 if action else 4000
-        page = cast(ft.Page, ft.context.page)
+        page = ft.context.page
         page.show_dialog(ft.SnackBar(ft.Text(text), action=button, duration=duration, persist=False))
 
 
@@ -80,9 +82,9 @@ def stage() -> Stage:
 
 def go(route: str) -> None:
     """Show another screen."""
-    cast(ft.Page, ft.context.page).navigate(route)
+    ft.context.page.navigate(route)
 
 
 def back(route: str = "/") -> None:
     """Leave this screen."""
-    cast(ft.Page, ft.context.page).navigate(route)
+    ft.context.page.navigate(route)

@@ -222,12 +222,13 @@ def theme_of(palette: Palette, percent: int) -> ft.Theme:
         text_theme=text_theme(percent),
         use_material3=True,
         page_transitions=ft.PageTransitionsTheme(
-            android=still, ios=ft.PageTransitionTheme.CUPERTINO, linux=ft.PageTransitionTheme.NONE,
-            macos=ft.PageTransitionTheme.NONE, windows=ft.PageTransitionTheme.NONE,
-        ),  # fmt: skip
-        appbar_theme=ft.AppBarTheme(
-            bgcolor=palette.surface, color=palette.on_surface, elevation=0, center_title=False
+            android=still,
+            ios=ft.PageTransitionTheme.CUPERTINO,
+            linux=ft.PageTransitionTheme.NONE,
+            macos=ft.PageTransitionTheme.NONE,
+            windows=ft.PageTransitionTheme.NONE,
         ),
+        appbar_theme=ft.AppBarTheme(bgcolor=palette.surface, color=palette.on_surface, elevation=0, center_title=False),
         navigation_bar_theme=ft.NavigationBarTheme(
             bgcolor=palette.surface_container, indicator_color=palette.primary_container
         ),
