@@ -1,0 +1,155 @@
+"""What a new referral sets in motion: what is kept of it, its flags, the offer, the review, and the provisional handoff.
+
+A refusal and a person under 18 stay unnamed, whatever the sender left in (product rules); nobody is rung for them. A person
+on the way is offered to the duty pair on receipt, or to their own pair when LEAD knows them (the officer is not told). A
+handoff that the desk opened on the call code is carried over: one ring, one acceptance. When it is not plain which one
+belongs to this referral, nothing is merged and a person decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from case_system.handoff import Ladder, due_for
+from case_system.record import Record
+from case_system.turn import WAITS_FOR_SOMEONE, Turn
+from referral.eligibility import Facts, assess
+from referral.eligibility_words import OutlookAnswer
+from referral.lifecycle import Episode, Handoff
+from referral.model import Kind, Referral, Whereabouts, Willing, Zone, must_be_unnamed, unnamed
+from referral.operations import Create, Op
+from referral.place import zone_of
+from referral.views import Flag, Happening, NoticeKind
+
+RINGING = frozenset({Whereabouts.COMING_IN, Whereabouts.CASE_MANAGER_COMING})
+CALL_CODE_LASTS = timedelta(hours=12)
+
+
+def kept(referral: Referral, on: datetime) -> Referral:
+    """What may be kept of it: unnamed where the product says so."""
+    day = on.date()
+    return unnamed(referral, day) if must_be_unnamed(referral, day) else referral
+
+
+def arrive(turn: Turn) -> None:
+    """Fill the turn for a create (or the copy of a draft) whose id nobody has used."""
+    body = turn.operation.body
+    if not isinstance(body, Create):
+        raise ValueError("not a new referral")
+    told = kept(body.referral, turn.now)
+    _codes(turn, told, incomplete=turn.operation.op is Op.INCOMPLETE)
+    turn.say(Happening.RECEIVED)
+    _flags(turn, told)
+    if not turn.record.tally:
+        _merge(turn)
+        ring(turn)
+        _review(turn, told)
+
+
+def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
+    turn.change(
+        referral=told,
+        incomplete=incomplete,
+        kind=told.kind,
+        tally=must_be_unnamed(told, turn.now.date()),
+        willing=told.willing,
+        whereabouts=told.whereabouts,
+        urgency=told.urgency,
+        pack=told.pack,
+    )
+
+
+def restate(turn: Turn, told: Referral) -> None:
+    """Take over later knowledge: the codes follow the record, a person now on the way is offered, a no takes it back."""
+    was_tally, was_ringing = turn.record.tally, turn.record.whereabouts in RINGING
+    told = kept(told, turn.now)
+    _codes(turn, told, incomplete=False)
+    turn.unflag(Flag.OUTSIDE_ZONE, Flag.OVERRIDE)
+    _flags(turn, told, late=False)
+    if turn.record.tally and not was_tally:
+        turn.shred = True
+        turn.change(amendments=(), person_index=None)
+        if turn.record.handoff in WAITS_FOR_SOMEONE:
+            turn.change(handoff=Handoff.NONE, holder=None, offered_at=None)
+        turn.end_handoff()
+        turn.end_sao()
+    elif not turn.record.tally:
+        if not was_ringing or was_tally:
+            ring(turn)
+        if Ladder.SAO not in turn.scene.climbs:
+            _review(turn, told)
+
+
+def _flags(turn: Turn, told: Referral, *, late: bool = True) -> None:
+    pack, record = turn.world.pack, turn.record
+    if zone_of(told.place, pack) is Zone.OUTSIDE:
+        turn.flag(Flag.OUTSIDE_ZONE)
+    outlook = assess(Facts.of(told, pack, on=turn.now.date()), pack)
+    if outlook.answer is OutlookAnswer.NOT and told.kind is Kind.ARREST:
+        turn.flag(Flag.OVERRIDE)
+    if late and turn.now - record.recorded_at > timedelta(minutes=pack.timers.unsent_officer_minutes):
+        turn.flag(Flag.LATE_SYNC)
+    if turn.scene.known_as is not None and not record.tally:
+        turn.flag(Flag.POSSIBLE_DUPLICATE)
+
+
+def ring(turn: Turn) -> None:
+    """Offer the handoff when the person is on the way; tell the pair about the others when the desk is open."""
+    record, world, known = turn.record, turn.world, turn.scene.known_as
+    if record.episode is not Episode.OPEN or record.handoff is not Handoff.NONE:
+        return
+    posts = world.posts
+    own = (
+        world.pairs.get(known.pair)
+        if known is not None and known.pair
+        else world.pair_of(known.holder if known else None)
+    )
+    if own is not None and own.active and own.members:
+        both = tuple(u for u in (own.case_manager, own.peer) if u is not None and world.users[u].active)
+        others = tuple(u for u in posts.duty + posts.on_call if u not in both)
+        posts = replace(posts, duty=both, on_call=others) if both else posts
+    if record.whereabouts in RINGING:
+        turn.offer(posts=posts, quiet=turn.scene.scene_rings)
+    elif record.willing is not Willing.NO:
+        due = due_for(record.urgency, turn.now, world.pack.hours)
+        turn.tell(posts.duty or posts.on_call or posts.supervisors, NoticeKind.NEW_SOCIAL_CONTACT, due_at=due)
+
+
+def _review(turn: Turn, told: Referral) -> None:
+    if told.kind is Kind.ARREST and told.willing is Willing.YES:
+        turn.start(Ladder.SAO, quiet=turn.scene.scene_rings)
+
+
+def _merge(turn: Turn) -> None:
+    """Carry over the handoff that the desk opened on this referral's call code."""
+    fitting = [
+        p
+        for p in turn.scene.provisional
+        if turn.now - p.received_at <= CALL_CODE_LASTS and p.officer in ("", turn.record.officer, turn.record.made_by)
+    ]
+    if not fitting:
+        if turn.scene.provisional:
+            turn.flag(Flag.NEEDS_ATTENTION)
+        return
+    if len(fitting) > 1:
+        turn.flag(Flag.NEEDS_ATTENTION)
+        return
+    before: Record = fitting[0]
+    turn.merges = before
+    turn.change(
+        handoff=before.handoff,
+        holder=before.holder,
+        offered_at=before.offered_at,
+        accepted_at=before.accepted_at,
+        unanswered_since=before.unanswered_since,
+        met_by_officer=before.met_by_officer,
+        flags=turn.record.flags | before.flags,
+    )
+    turn.note(Happening.PROVISIONAL_MERGED)
+
+
+def open_on_call(turn: Turn) -> None:
+    """Begin a handoff for a referral that is known by its call code only."""
+    turn.say(Happening.RECEIVED)
+    turn.offer()
