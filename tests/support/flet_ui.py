@@ -73,6 +73,7 @@ class FletUI:
         if placeholder is not None:
             placeholder.evaluate(WAKE_SEMANTICS)
         self.page.wait_for_selector("flt-semantics-host flt-semantics", state="attached")
+        self.unsee("Working...")  # what the client shows until the app has answered
         return self
 
     def button(self, name: str) -> Locator:
