@@ -1,0 +1,343 @@
+"""The published contract over HTTP: routes to the service and back, problems to status codes in one place.
+
+    POST /v1/enrol     EnrolRequest -> Enrolment              no credential but the one-time code
+    POST /v1/sync      SyncRequest -> SyncResponse            Authorization: Bearer (append or read token)
+    GET  /v1/stream    text/event-stream                      Authorization: Bearer (read token); `event: pull`, no content
+    GET  /healthz  GET /metrics  GET /openapi.json
+
+Bodies are JSON, gzip both ways, bounded before and after decompression. Errors are RFC 9457 problem details with a code of
+`referral/problems.py`. No answer holds a traceback or a value that was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+
+from case_system.schemas import schema_of
+from case_system.streams import LOOK_S, Streams
+from referral.codec import canonical, from_wire, parse, to_wire
+from referral.port import CaseSystem, Enrolment, EnrolRequest, Refused, SyncRequest, SyncResponse
+from referral.problems import PROBLEMS, FieldError, ProblemCode
+
+log = structlog.get_logger(__name__)
+
+BODY_LIMIT = 2 * 1024 * 1024
+INFLATED_LIMIT = 8 * 1024 * 1024
+GZIP_FROM = 400
+
+STATUS: Mapping[ProblemCode, int] = {
+    ProblemCode.MALFORMED: 400,
+    ProblemCode.MISSING_ANSWER: 422,
+    ProblemCode.INVALID_VALUE: 422,
+    ProblemCode.TOO_LONG: 422,
+    ProblemCode.UNKNOWN_FIELD: 422,
+    ProblemCode.NOT_RECORDED_HERE: 422,
+    ProblemCode.TOO_LARGE: 413,
+    ProblemCode.CODE_NOT_VALID: 403,
+    ProblemCode.NOT_SIGNED_IN: 401,
+    ProblemCode.NOT_PERMITTED: 403,
+    ProblemCode.DEVICE_REVOKED: 403,
+    ProblemCode.DEVICE_MISMATCH: 403,
+    ProblemCode.BAD_SIGNATURE: 403,
+    ProblemCode.NOT_FOUND: 404,
+    ProblemCode.METHOD_NOT_ALLOWED: 405,
+    ProblemCode.REFERRAL_UNKNOWN: 404,
+    ProblemCode.NOT_POSSIBLE_NOW: 409,
+    ProblemCode.CAP_REACHED: 409,
+    ProblemCode.ALREADY_ENROLLED: 409,
+    ProblemCode.OTHER_BYTES: 422,
+    ProblemCode.CURSOR_TOO_OLD: 410,
+    ProblemCode.RATE_LIMITED: 429,
+    ProblemCode.BUSY: 503,
+    ProblemCode.STORAGE_FULL: 507,
+    ProblemCode.INTERNAL: 500,
+}
+
+
+class Looks(Protocol):
+    """What the stream and the health page need of the service."""
+
+    def reader(self, token: str) -> str:
+        """The user of a read token; raises Refused(not_signed_in)."""
+        ...
+
+    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
+        """The newest feed number, and whose feeds grew after `seq`."""
+        ...
+
+    def figures(self) -> Mapping[str, float]:
+        """Counts for /metrics: no label holds a person, a user or a referral."""
+        ...
+
+    def ready(self) -> bool:
+        """True when the database answers."""
+        ...
+
+
+class Service(CaseSystem, Looks, Protocol):
+    """The service as the routes see it."""
+
+
+def problem(code: ProblemCode, *, detail: str = "", field: str = "", retry_after_s: float | None = None) -> Response:
+    """The RFC 9457 answer for a code."""
+    meaning = PROBLEMS[code]
+    status = STATUS.get(code, 400)
+    body: dict[str, Any] = {
+        "type": f"urn:lead-field:problem:{code.value}",
+        "title": meaning.title,
+        "status": status,
+        "detail": detail or meaning.meaning,
+        "code": code.value,
+    }
+    if field:
+        body["field"] = field
+    headers = {"Cache-Control": "no-store"}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after_s)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(canonical(body), status, headers, media_type="application/problem+json")
+
+
+async def _body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise Refused(ProblemCode.TOO_LARGE)
+        chunks.append(chunk)
+    data = b"".join(chunks)
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return data
+    if encoding != "gzip":
+        raise Refused(ProblemCode.MALFORMED, detail="Only gzip is understood as a content encoding.")
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflate.decompress(data, INFLATED_LIMIT)
+    except zlib.error:
+        raise Refused(ProblemCode.MALFORMED, detail="The body is not gzip.") from None
+    if inflate.unconsumed_tail:
+        raise Refused(ProblemCode.TOO_LARGE)
+    if not inflate.eof:
+        raise Refused(ProblemCode.MALFORMED, detail="The body was cut off.")
+    return plain
+
+
+def _answer(request: Request, wire: Any) -> Response:
+    data = canonical(wire)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+    if len(data) >= GZIP_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        data = gzip.compress(data, 6, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(data, 200, headers, media_type="application/json")
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(ProblemCode.NOT_SIGNED_IN)
+    return token.strip()
+
+
+def _operation(body: type[Any], answer: type[Any], components: dict[str, Any], *, secured: bool) -> dict[str, Any]:
+    """The OpenAPI part of a route, from the records that it takes and gives."""
+    extra: dict[str, Any] = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body, components)}}},
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/json": {"schema": schema_of(answer, components)}}},
+            "default": {
+                "description": "A problem (RFC 9457).",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        },
+    }
+    return extra | ({"security": [{"device": []}]} if secured else {})
+
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": [code.value for code in ProblemCode]},
+        "field": {"type": "string"},
+    },
+}
+
+
+def _routes(service: Service, streams: Streams, components: dict[str, Any], seconds: Histogram) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/v1/enrol", openapi_extra=_operation(EnrolRequest, Enrolment, components, secured=False))
+    async def enrol(request: Request) -> Response:
+        """Bind a device to a user by a one-time code."""
+        message = from_wire(EnrolRequest, parse(await _body(request)))
+        return _answer(request, to_wire(await run_in_threadpool(service.enrol, message)))
+
+    @router.post("/v1/sync", openapi_extra=_operation(SyncRequest, SyncResponse, components, secured=True))
+    async def sync(request: Request) -> Response:
+        """Envelopes out, receipts and changes back, in one round trip."""
+        token = _token(request)
+        message = from_wire(SyncRequest, parse(await _body(request)), keep_unknown=True)
+        with seconds.time():
+            return _answer(request, to_wire(await run_in_threadpool(service.sync, token, message)))
+
+    stream_answer = {
+        "200": {"description": "`event: pull` when there is something to pull.", "content": {"text/event-stream": {}}}
+    }
+
+    @router.get("/v1/stream", openapi_extra={"security": [{"device": []}], "responses": stream_answer})
+    async def stream(request: Request) -> Response:
+        """Server-sent events without content: look, there is something."""
+        user_id = await run_in_threadpool(service.reader, _token(request))
+
+        async def events() -> AsyncIterator[ServerSentEvent]:
+            async for something in streams.listen(user_id):
+                yield ServerSentEvent(event="pull", data="") if something else ServerSentEvent(comment="here")
+
+        return EventSourceResponse(events(), ping=3600, headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+async def _watch(service: Service, streams: Streams) -> None:
+    """Wake listeners for what other processes committed."""
+    seq: int | None = None
+    while True:
+        if streams.listening:
+            try:
+                newest, users = await run_in_threadpool(service.readers_since, seq if seq is not None else 2**62)
+            except Refused:
+                newest, users = seq or 0, frozenset()
+            if seq is not None and users:
+                streams.wake(users)
+            seq = newest
+        else:
+            seq = None
+        await asyncio.sleep(LOOK_S)
+
+
+class _Counting:
+    """Counts answers by status and forbids content sniffing; plain ASGI, so that streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp, counter: Counter) -> None:
+        self._app, self._counter = app, counter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._counter.labels(status=str(message["status"])).inc()
+                message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await self._app(scope, receive, counted if scope["type"] == "http" else send)
+
+
+def create_app(
+    service: Service,
+    streams: Streams,
+    *,
+    routers: tuple[APIRouter, ...] = (),
+    on_start: Callable[[], None] = lambda: None,
+    on_stop: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """The application: the contract's routes, further routers (the desk), and what starts and stops with it."""
+    registry = CollectorRegistry()
+    seconds = Histogram("lead_sync_seconds", "Seconds spent on one sync request", registry=registry)
+    answered = Counter("lead_http_answers_total", "Answers by status", ["status"], registry=registry)
+    gauges: dict[str, Gauge] = {}
+    components: dict[str, Any] = {"Problem": _PROBLEM_SCHEMA}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        streams.bind(asyncio.get_running_loop())
+        watcher = asyncio.create_task(_watch(service, streams))
+        on_start()
+        try:
+            yield
+        finally:
+            streams.close()
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+            await run_in_threadpool(on_stop)
+
+    life: Lifespan[FastAPI] = lifespan
+    app = FastAPI(title="LEAD Field case system", version="1", docs_url=None, redoc_url=None, lifespan=life)
+
+    app.add_middleware(_Counting, counter=answered)
+    _problems(app)
+    app.include_router(_routes(service, streams, components, seconds))
+    for router in routers:
+        app.include_router(router)
+
+    @app.get("/healthz")
+    async def healthz(request: Request) -> Response:
+        """200 while the database answers."""
+        if not await run_in_threadpool(service.ready):
+            return problem(ProblemCode.BUSY)
+        return _answer(request, {"status": "ok"})
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Prometheus text: counts and ages only."""
+        for name, value in (await run_in_threadpool(service.figures)).items():
+            gauges.setdefault(name, Gauge(f"lead_{name}", name.replace("_", " "), registry=registry)).set(value)
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, openapi_version="3.1.0", routes=app.routes)
+            document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            document["components"]["securitySchemes"] = {"device": {"type": "http", "scheme": "bearer"}}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its document
+    return app
+
+
+def _problems(app: FastAPI) -> None:
+    """Every way to fail, as problem details."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> Response:
+        return problem(error.code, detail=error.detail, retry_after_s=error.retry_after_s)
+
+    @app.exception_handler(FieldError)
+    async def field_error(_: Request, error: FieldError) -> Response:
+        return problem(error.code, field=error.field, detail=f"{error.field or 'The body'} {error.message}.")
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        codes = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED, 413: ProblemCode.TOO_LARGE}
+        return problem(codes.get(error.status_code, ProblemCode.MALFORMED))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=_places(error))
+        return problem(ProblemCode.INTERNAL)
+
+
+def _places(error: Exception) -> bool:
+    """Tracebacks name places in the code; their values stay out because structlog is set to print no locals."""
+    return error.__traceback__ is not None
