@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from case_system.handoff import NOTICE_ROWS  # noqa: E402
+from case_system.handoff import NOTICE_TABLE  # noqa: E402
 from field_app.sync.machine import DELIVERY_ROWS  # noqa: E402
 from referral.lifecycle import ROWS, Track, first_states  # noqa: E402
 from referral.model import Kind  # noqa: E402
@@ -43,17 +43,22 @@ def text() -> str:
         "`case_system/handoff.py`. A step that is not in a table raises and changes nothing.",
     ]
     for track in Track:
-        rows = [(str(s), str(step), str(to), roles) for t, states, step, to, roles in ROWS if t is track for s in states]
+        rows = [
+            (str(s), str(step), str(to), roles) for t, states, step, to, roles in ROWS if t is track for s in states
+        ]
         first = {str(first_states(kind)[track]) for kind in Kind}
         parts.append(f"## {TITLES[track]}")
         parts.append(diagram(((s, step, to) for s, step, to, _ in rows), first))
-        parts.append("| in | step | leads to | who |\n|---|---|---|---|\n" + "\n".join(
-            f"| {s} | {step} | {to} | {', '.join(sorted(r.value for r in roles))} |" for s, step, to, roles in rows
-        ))
+        parts.append(
+            "| in | step | leads to | who |\n|---|---|---|---|\n"
+            + "\n".join(
+                f"| {s} | {step} | {to} | {', '.join(sorted(r.value for r in roles))} |" for s, step, to, roles in rows
+            )
+        )
     parts.append("## Delivery of one operation (on the device)")
     parts.append(diagram(((str(a), str(e), str(b)) for a, e, b in DELIVERY_ROWS), ["waiting", "held"]))
     parts.append("## A notice (at the case system)")
-    parts.append(diagram(((str(a), str(e), str(b)) for a, e, b in NOTICE_ROWS), ["staged"]))
+    parts.append(diagram(((str(a), str(e), str(b)) for (a, e), b in NOTICE_TABLE.items()), ["staged"]))
     return "\n\n".join(parts) + "\n"
 
 
