@@ -8,13 +8,13 @@ A record that is missing or damaged reads as `Carriage()`: no epoch is known the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
 from field_app.store.outbox_rows import from_ms, to_ms
-from field_app.sync.backoff import FRESH, Backoff
+from field_app.sync.backoff import Backoff
 from field_app.vault.errors import Damaged
 from field_app.vault.vault import DeviceChain
 from referral.codec import canonical, from_wire, parse, to_wire
@@ -50,18 +50,18 @@ class Carriage:
             return Backoff(failures=self.failures)
         return Backoff(failures=self.failures, set_at=from_ms(self.wait_set_ms), next_at=from_ms(self.wait_until_ms))
 
+    def after(self, wait: Backoff) -> Carriage:
+        """The same with this wait of the whole queue."""
+        return replace(
+            self,
+            failures=wait.failures,
+            wait_set_ms=None if wait.set_at is None else to_ms(wait.set_at),
+            wait_until_ms=None if wait.next_at is None else to_ms(wait.next_at),
+        )
+
     def server_time(self, now: datetime) -> datetime:
         """The best guess of the server's clock at `now`."""
         return now + timedelta(milliseconds=self.offset_ms or 0)
-
-
-def wait_fields(wait: Backoff = FRESH) -> dict[str, int | None]:
-    """The fields of a `Carriage` that hold this wait."""
-    return {
-        "failures": wait.failures,
-        "wait_set_ms": None if wait.set_at is None else to_ms(wait.set_at),
-        "wait_until_ms": None if wait.next_at is None else to_ms(wait.next_at),
-    }
 
 
 def load(tx: Database, chain: DeviceChain) -> Carriage:

@@ -324,6 +324,11 @@ class Outbox:
             ],
         )
 
+    def tried(self, tx: Database, op_ids: Iterable[OpId]) -> None:
+        """Note one more attempt of each, that the operation itself had no part in."""
+        sql = "UPDATE outbox SET attempts = attempts + 1 WHERE op_id = ?"
+        tx.conn.executemany(sql, [(bytes.fromhex(op_id),) for op_id in op_ids])
+
     def reoffer(self, tx: Database, states: Collection[State]) -> int:
         """Offer again what stands in these states and still has its bytes (S11, S13, S15); how many there are."""
         rows = [row for state in states for row in select(tx, "state = ? AND envelope IS NOT NULL", [state.value])]
