@@ -39,8 +39,10 @@ def text() -> str:
     """The whole of docs/states.md."""
     parts = [
         "# State tables",
-        "Drawn by `tools/draw_states.py` from `referral/lifecycle.py`, `field_app/sync/machine.py` and "
-        "`case_system/handoff.py`. A step that is not in a table raises and changes nothing.",
+        (
+            "Drawn by `tools/draw_states.py` from `referral/lifecycle.py`, `field_app/sync/machine.py` and "
+            "`case_system/handoff.py`. A step that is not in a table raises and changes nothing."
+        ),
     ]
     for track in Track:
         rows = [
