@@ -88,6 +88,7 @@ class Judgement:
     outcome: Outcome
     code: ProblemCode | None = None
     record: Record | None = None
+    by: UserId | None = None
     happenings: tuple[Happened, ...] = ()
     rings: tuple[Ring, ...] = ()
     climbs: tuple[Climb, ...] = ()
@@ -212,6 +213,7 @@ class Turn:
             outcome=outcome,
             code=code,
             record=self.record,
+            by=self.actor.user_id,
             happenings=tuple(self.happenings),
             rings=tuple(self.rings),
             climbs=tuple(self.climbs.values()),

@@ -1,0 +1,39 @@
+"""The end of every write transaction: feed numbers and the audit chain, given in commit order.
+
+The one row of `ledger` is locked last, after everything else was written; whoever holds it has numbers that nobody can
+overtake, because the next holder waits for the commit (S11). Feed rows and audit rows follow under that lock, and nothing
+after them takes another lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from case_system import audit
+from case_system.audit import Deed
+from case_system.store import schema
+
+
+def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequence[Deed], now: datetime) -> None:
+    """Number and write feed rows (`user_id`, `device_id`, `kind`, `object_id`) and audit rows."""
+    if not feed and not deeds:
+        return
+    t = schema.ledger
+    head = connection.execute(select(t.c.feed_seq, t.c.audit_n, t.c.audit_hash).with_for_update()).one()
+    rows = audit.chain(deeds, now, head.audit_n, head.audit_hash)
+    connection.execute(
+        update(t).values(
+            feed_seq=head.feed_seq + len(feed),
+            audit_n=head.audit_n + len(rows),
+            audit_hash=rows[-1]["hash"] if rows else head.audit_hash,
+        )
+    )
+    if feed:
+        numbered = [{**row, "seq": head.feed_seq + n, "at": now} for n, row in enumerate(feed, start=1)]
+        connection.execute(insert(schema.feed), numbered)
+    if rows:
+        connection.execute(insert(schema.audit), rows)

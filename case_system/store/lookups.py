@@ -1,0 +1,180 @@
+"""Rows as values: the look-ups that writing and reading transactions share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from case_system.assignment import Post
+from case_system.handoff import Climb, Ladder, NoticeState
+from case_system.record import Pair, User
+from case_system.storage import AgencyFacts, Device, EnrolCode, Paper
+from case_system.store import schema
+from case_system.turn import NoticeFact
+from referral.envelope import DevicePublicKey
+from referral.lifecycle import Role
+from referral.model import DeviceId, OpId, ReferralId, UserId
+from referral.port import Outcome
+from referral.problems import ProblemCode
+from referral.views import NoticeKind, NoticeView
+
+PAPER = (
+    "device_id", "op_id", "fingerprint", "device_seq", "user_id", "outcome", "code", "receipt", "judged_at",
+    "referral_id", "op", "base", "nonce", "revision",
+)  # fmt: skip
+
+
+def agency(db: Connection) -> AgencyFacts:
+    """The agency's one row."""
+    row = db.execute(select(schema.agency)).one()
+    return AgencyFacts(agency_id=row.agency_id, name=row.name, epoch=row.epoch, pack_digest=row.pack_digest)
+
+
+def users(db: Connection) -> dict[UserId, User]:
+    """Everyone, with the pair they work in."""
+    in_pair = {who: p.pair for p in pairs(db).values() if p.active for who in p.members}
+    t = schema.users
+    rows = db.execute(select(t.c.user_id, t.c.name, t.c.role, t.c.unit, t.c.active, t.c.language).order_by(t.c.user_id))
+    return {
+        UserId(row.user_id): User(
+            user_id=UserId(row.user_id),
+            name=row.name,
+            role=Role(row.role),
+            unit=row.unit,
+            active=row.active,
+            pair=in_pair.get(row.user_id),
+            language=row.language,
+        )
+        for row in rows
+    }
+
+
+def pairs(db: Connection, *, lock: bool = False) -> dict[str, Pair]:
+    """Every pair by name."""
+    statement = select(schema.pairs).order_by(schema.pairs.c.pair)
+    return {
+        row.pair: Pair(
+            pair=row.pair, case_manager=row.case_manager, peer=row.peer, enrolled=row.enrolled, active=row.active
+        )
+        for row in db.execute(statement.with_for_update() if lock else statement)
+    }
+
+
+def rota(db: Connection) -> dict[Post, Sequence[UserId]]:
+    """Who stands where, in the order of rank."""
+    t = schema.rota
+    posts: dict[Post, list[UserId]] = defaultdict(list)
+    for row in db.execute(select(t.c.post, t.c.user_id).order_by(t.c.post, t.c.rank)):
+        posts[Post(row.post)].append(UserId(row.user_id))
+    return dict(posts)
+
+
+def device_of(row: RowMapping, *, may_pull: bool) -> Device:
+    return Device(
+        device_id=DeviceId(row["device_id"]),
+        user_id=UserId(row["user_id"]),
+        role=Role(row["role"]),
+        public_key=DevicePublicKey.from_bytes(row["public_key"]),
+        revoked=row["state"] != "active",
+        wipe=row["wipe"],
+        release=row["release"],
+        lease_until=row["lease_until"],
+        agency_key_id=row["agency_key_id"],
+        seq_seen=row["seq_seen"],
+        may_pull=may_pull,
+    )
+
+
+def code_of(row: RowMapping) -> EnrolCode:
+    return EnrolCode(
+        code_hash=row["code_hash"],
+        user_id=UserId(row["user_id"]),
+        role=Role(row["role"]),
+        expires_at=row["expires_at"],
+        used=row["used_at"] is not None,
+    )
+
+
+def papers(db: Connection, device_id: str, op_ids: Collection[OpId]) -> dict[OpId, Paper]:
+    """What was filed under these numbers of a device."""
+    if not op_ids:
+        return {}
+    t = schema.operations
+    found = select(*(t.c[name] for name in PAPER)).where(t.c.device_id == device_id, t.c.op_id.in_(op_ids))
+    return {OpId(row["op_id"]): paper_of(row) for row in db.execute(found).mappings()}
+
+
+def paper_of(row: RowMapping) -> Paper:
+    return Paper(
+        device_id=row["device_id"],
+        op_id=OpId(row["op_id"]),
+        fingerprint=row["fingerprint"],
+        device_seq=row["device_seq"],
+        user_id=UserId(row["user_id"]),
+        outcome=Outcome(row["outcome"]),
+        code=None if row["code"] is None else ProblemCode(row["code"]),
+        receipt=row["receipt"],
+        at=row["judged_at"],
+        referral_id=None if row["referral_id"] is None else ReferralId(row["referral_id"]),
+        op=row["op"],
+        base=row["base"],
+        nonce=row["nonce"],
+        revision=row["revision"],
+        raw=row.get("raw"),
+    )
+
+
+def paper_row(paper: Paper) -> dict[str, Any]:
+    return {
+        "device_id": paper.device_id,
+        "op_id": paper.op_id,
+        "fingerprint": paper.fingerprint,
+        "device_seq": paper.device_seq,
+        "user_id": paper.user_id,
+        "outcome": paper.outcome.value,
+        "code": None if paper.code is None else paper.code.value,
+        "receipt": paper.receipt,
+        "judged_at": paper.at,
+        "referral_id": paper.referral_id,
+        "op": paper.op,
+        "base": paper.base,
+        "nonce": paper.nonce,
+        "revision": paper.revision,
+        "raw": paper.raw,
+    }
+
+
+def climb_of(row: RowMapping) -> Climb:
+    return Climb(
+        ladder=Ladder(row["ladder"]),
+        round=row["round"],
+        started_at=row["started_at"],
+        first=row["first"],
+        rungs=row["rungs"],
+        wake_at=row["wake_at"],
+    )
+
+
+def notice_fact(row: RowMapping) -> NoticeFact:
+    return NoticeFact(
+        notice_id=row["notice_id"],
+        recipient=UserId(row["recipient"]),
+        kind=NoticeKind(row["kind"]),
+        round=row["round"],
+        state=NoticeState(row["state"]),
+    )
+
+
+def notice_view(row: RowMapping) -> NoticeView:
+    return NoticeView(
+        notice_id=row["notice_id"],
+        referral_id=row["referral_id"],
+        kind=NoticeKind(row["kind"]),
+        round=row["round"],
+        created_at=row["due_at"],
+        acknowledged_at=row["acknowledged_at"],
+        expired=row["state"] == NoticeState.EXPIRED.value,
+    )

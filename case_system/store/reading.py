@@ -1,0 +1,128 @@
+"""One read transaction: what the feed, the pages and the figures look up. Implements `storage.Reading`."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, or_, select
+
+from case_system.ports import Keys
+from case_system.record import Pair, Record, User
+from case_system.storage import AgencyFacts, FeedItem, Paper
+from case_system.store import lookups, schema
+from case_system.store.records import CLOSED, record_of
+from referral.lifecycle import Handoff
+from referral.model import OpId, ReferralId, UserId
+from referral.port import ChangeKind, Outcome
+from referral.views import Happening, NoticeView, TimelineEntry
+
+
+class SqlReading:
+    """See `storage.Reading`."""
+
+    def __init__(self, connection: Connection, keys: Keys) -> None:
+        self._db, self._keys = connection, keys
+
+    def agency(self) -> AgencyFacts:
+        return lookups.agency(self._db)
+
+    def feed_span(self) -> tuple[int, int]:
+        row = self._db.execute(select(schema.ledger.c.feed_floor, schema.ledger.c.feed_seq)).one()
+        return row.feed_floor, row.feed_seq
+
+    def feed(self, user_id: UserId, device_id: str, after: int, until: int, limit: int) -> Sequence[FeedItem]:
+        t = schema.feed
+        newest = func.max(t.c.seq).label("newest")
+        found = (
+            select(newest, t.c.kind, t.c.object_id)
+            .where(
+                t.c.user_id == user_id,
+                t.c.seq > after,
+                t.c.seq <= until,
+                or_(t.c.device_id.is_(None), t.c.device_id == device_id),
+            )
+            .group_by(t.c.kind, t.c.object_id)
+            .order_by(newest)
+            .limit(limit)
+        )
+        return [FeedItem(row.newest, ChangeKind(row.kind), row.object_id) for row in self._db.execute(found)]
+
+    def readers_since(self, seq: int) -> frozenset[str]:
+        t = schema.feed
+        return frozenset(self._db.execute(select(t.c.user_id).where(t.c.seq > seq).distinct()).scalars())
+
+    def users(self) -> Mapping[UserId, User]:
+        return lookups.users(self._db)
+
+    def records(self, referral_ids: Collection[ReferralId], *, opened: bool) -> Mapping[ReferralId, Record]:
+        if not referral_ids:
+            return {}
+        t = schema.referrals
+        columns = (t,) if opened else CLOSED
+        rows = self._db.execute(select(*columns).where(t.c.referral_id.in_(referral_ids))).mappings()
+        return {row["referral_id"]: record_of(row, self._keys if opened else None) for row in rows}
+
+    def visible(self, user_id: UserId, referral_ids: Collection[ReferralId]) -> frozenset[ReferralId]:
+        if not referral_ids:
+            return frozenset()
+        t = schema.audience
+        found = select(t.c.referral_id).where(t.c.user_id == user_id, t.c.referral_id.in_(referral_ids))
+        return frozenset(ReferralId(i) for i in self._db.execute(found).scalars())
+
+    def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]:
+        if not referral_ids:
+            return {}
+        t = schema.timeline
+        lines: dict[ReferralId, list[TimelineEntry]] = defaultdict(list)
+        found = select(t).where(t.c.referral_id.in_(referral_ids)).order_by(t.c.referral_id, t.c.id)
+        for row in self._db.execute(found):
+            lines[row.referral_id].append(
+                TimelineEntry(what=Happening(row.what), at=row.at, by=row.user_id, code=row.code)
+            )
+        return {i: tuple(entries) for i, entries in lines.items()}
+
+    def notices(self, notice_ids: Collection[str]) -> Mapping[str, NoticeView]:
+        if not notice_ids:
+            return {}
+        rows = self._db.execute(select(schema.notices).where(schema.notices.c.notice_id.in_(notice_ids))).mappings()
+        return {row["notice_id"]: lookups.notice_view(row) for row in rows}
+
+    def papers(self, device_id: str, op_ids: Collection[OpId]) -> Mapping[OpId, Paper]:
+        return lookups.papers(self._db, device_id, op_ids)
+
+    def pairs(self) -> Mapping[str, Pair]:
+        return lookups.pairs(self._db)
+
+    def reader(self, token_hash: str) -> tuple[UserId, bool] | None:
+        t = schema.devices
+        row = self._db.execute(select(t.c.user_id, t.c.state).where(t.c.read_hash == token_hash)).one_or_none()
+        return None if row is None else (UserId(row.user_id), row.state == "active")
+
+    def figures(self, now: datetime) -> Mapping[str, float]:
+        r, n, d, o = schema.referrals, schema.notices, schema.devices, schema.operations
+
+        def count(table: object, *where: object) -> float:
+            return float(self._db.execute(select(func.count()).select_from(table).where(*where)).scalar_one())  # type: ignore[arg-type]
+
+        oldest = self._db.execute(
+            select(func.min(r.c.offered_at)).where(r.c.handoff.in_((Handoff.OFFERED.value, Handoff.REDIRECTED.value)))
+        ).scalar()
+        return {
+            "referrals": count(r, r.c.merged_into.is_(None)),
+            "handoffs_waiting": count(r, r.c.handoff.in_((Handoff.OFFERED.value, Handoff.REDIRECTED.value))),
+            "handoff_oldest_wait_seconds": 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
+            "notices_staged": count(n, n.c.state == "staged", n.c.next_at <= now),
+            "operations_stored": count(o, o.c.outcome == Outcome.STORED.value),
+            "operations_needing_attention": count(o, o.c.outcome == Outcome.NEEDS_ATTENTION.value),
+            "devices_active": count(d, d.c.state == "active"),
+            "devices_unsent": float(self._db.execute(select(func.coalesce(func.sum(d.c.waiting), 0))).scalar_one()),
+        }
+
+    def pack_files(self, digest: str) -> Mapping[str, str]:
+        data = self._db.execute(select(schema.packs.c.files).where(schema.packs.c.digest == digest)).scalar_one()
+        files: Mapping[str, str] = json.loads(zlib.decompress(data))
+        return files
