@@ -157,9 +157,6 @@ class AgencyKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResponse:
-    """The answer to one request. heard: the signed bytes as a transport received them, so that fields and codes of a newer
-    server do not break the signature of a record that leaves them out; never on the wire, empty where nothing was parsed."""
-
     epoch: str
     nonce: str
     device_id: DeviceId
@@ -173,13 +170,12 @@ class SyncResponse:
     agency_key: AgencyKey | None = None  # present when it differs from the key that the newest envelope used
     server_time: datetime
     signature: bytes = b""
-    heard: bytes = field(default=b"", repr=False, compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def signed_bytes(response: SyncResponse) -> bytes:
     """What the server signs: the response's wire form without its signature, with sorted keys."""
-    return response.heard or sorted_canonical(to_wire(replace(response, signature=b"")))
+    return sorted_canonical(to_wire(replace(response, signature=b"")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

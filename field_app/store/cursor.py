@@ -28,7 +28,8 @@ _NAME = "sync"
 class Carriage:
     """epoch: of the case system that the receipts here are from. cursor: how far the feed was applied (None: from the start).
     batch: operations in one request now. offset_ms: the server's clock minus ours. problem: why the last round failed.
-    reoffered_at: the last re-offer that a digest asked for. Times ending in `_ms` are milliseconds since 1970."""
+    reoffered_at: the last re-offer that a digest asked for. unread_by: the app version that could not read a change; a newer one
+    fetches everything again. Times ending in `_ms` are milliseconds since 1970."""
 
     epoch: str | None = None
     cursor: str | None = None
@@ -42,6 +43,7 @@ class Carriage:
     lease_until: datetime | None = None
     revoked: bool = False
     reoffered_at: datetime | None = None
+    unread_by: str | None = None
 
     @property
     def wait(self) -> Backoff:

@@ -28,6 +28,7 @@ from field_app.store.outbox import Offer, Outbox, Outgoing
 from field_app.sync.backoff import FRESH, Backoff, Uniform, after_failure, due
 from field_app.sync.errors import Interrupted, NotTheAgency, SyncFault
 from field_app.sync.machine import Event, State
+from field_app.sync.reading import HeardResponse
 from field_app.vault.vault import DeviceChain
 from referral.envelope import BadSignature, ServerPublicKey
 from referral.model import DeviceId, OpId
@@ -236,9 +237,10 @@ class SyncEngine:
             quiet = not (counts.waiting or counts.reoffered or counts.stored)
             since = carriage.server_time(now) - timedelta(days=access.reoffer_days)
             digest = self._outbox.digest(tx, since) if quiet and carriage.epoch is not None else None
+        reads_on = access.read_token is not None and carriage.unread_by in (None, access.app)
         return SyncRequest(
             nonce=self._random_bytes(NONCE_BYTES).hex(),
-            cursor=carriage.cursor if access.read_token is not None else None,
+            cursor=carriage.cursor if reads_on else None,
             pull=access.read_token is not None,
             envelopes=tuple(offer.envelope for offer in offers),
             receipts=digest,
@@ -265,7 +267,8 @@ class SyncEngine:
             request = replace(request, cursor=None, pull=False)
             response = self._case_system.sync(access.append_token, request)
         try:
-            access.server_key.verify(SIGNATURE_DOMAIN, signed_bytes(response), response.signature)
+            heard = response.heard if isinstance(response, HeardResponse) else signed_bytes(response)
+            access.server_key.verify(SIGNATURE_DOMAIN, heard, response.signature)
         except BadSignature as error:
             raise NotTheAgency("the answer is not signed by this device's case system") from error
         if response.nonce != request.nonce or response.device_id != access.device_id:
@@ -360,7 +363,9 @@ class SyncEngine:
             moved = self._outbox.settle(filing.tx, verdicts)
             self._device.settled(filing, {op_id: (state, _last(news, op_id)) for op_id, state in moved.items()})
             self._device.apply(filing, response.changes, reset=from_start)
-            cursor.save(filing.tx, self._chain, replace(carriage, cursor=response.cursor))
+            unread = isinstance(response, HeardResponse) and response.unread > 0
+            unread_by = access.app if unread else None if from_start else carriage.unread_by
+            cursor.save(filing.tx, self._chain, replace(carriage, cursor=response.cursor, unread_by=unread_by))
         self._outbox.drop_files(op_id for op_id, state in moved.items() if state is State.ACCEPTED)
         more = response.more and response.cursor != request.cursor
         return replace(result, moved=moved, pulled=len(response.changes), more=more)
