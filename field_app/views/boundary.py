@@ -15,23 +15,21 @@ from typing import Any, TypeVar, cast
 import flet as ft
 
 log = logging.getLogger("field_app.views")
-F = TypeVar("F", bound=Callable[..., Any])
-
-Noticed = Callable[[], None]
+C = TypeVar("C")
 _SORRY = "This part cannot be shown. Nothing is lost. / Esta parte no se puede mostrar. No se perdió nada."
 
 
-def component(render: F) -> F:
-    """A component whose failing render is logged and replaced by a sentence."""
+def component(render: Callable[..., ft.Control]) -> Callable[..., ft.Control]:
+    """A component (called with its arguments and, in lists, a `key`) whose failing render becomes a sentence."""
     return _component(render, whole=False)
 
 
-def screen(render: F) -> F:
+def screen(render: Callable[..., ft.View]) -> Callable[..., ft.View]:
     """Like `component`, for one that returns a `View`."""
     return _component(render, whole=True)
 
 
-def _component(render: F, *, whole: bool) -> F:
+def _component(render: Callable[..., C], *, whole: bool) -> Callable[..., C]:
     @functools.wraps(render)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -41,7 +39,7 @@ def _component(render: F, *, whole: bool) -> F:
             card = ft.Container(ft.Text(_SORRY, color=ft.Colors.ERROR), padding=24)
             return ft.View(controls=[ft.SafeArea(card)]) if whole else card
 
-    return cast(F, ft.component(guarded))
+    return cast("Callable[..., C]", ft.component(guarded))
 
 
 def handler(act: Callable[..., Any]) -> Callable[..., Awaitable[None]]:

@@ -12,13 +12,13 @@ from field_app.outcomes import Enrolled, Trouble
 from field_app.views.boundary import handler, screen
 from field_app.views.parts import (
     C,
+    Option,
     S,
     Tone,
     column,
     margins,
     notice,
     option_button,
-    Option,
     pinned,
     primary,
     question,

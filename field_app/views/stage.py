@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar, cast
@@ -27,7 +27,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One render's surroundings. `now` is the device's clock (aware UTC); `touched` notes that someone is there."""
+    """One render's surroundings. `now` is the device's clock (aware UTC); `touched` notes that someone is there.
+
+    `unsaved`: what must run before the door is shut, so that typed text is kept.
+    """
 
     snapshot: Snapshot
     words: Words
@@ -35,6 +38,7 @@ class Stage:
     hands: Hands
     now: Callable[[], datetime]
     touched: Callable[[], None]
+    unsaved: set[Callable[[], Awaitable[None]]]
     width: float
 
     @property
