@@ -54,6 +54,7 @@ class ProblemCode(StrEnum):
     NOT_A_CASE_SYSTEM = "not_a_case_system"
     WRONG_PIN = "wrong_pin"
     LOCKED = "locked"
+    SHUT = "shut"
     KEY_UNAVAILABLE = "key_unavailable"
     KEY_LOST = "key_lost"
     VAULT_DAMAGED = "vault_damaged"
@@ -113,6 +114,7 @@ _SENTENCES: tuple[tuple[ProblemCode, bool, str, str], ...] = (
     (ProblemCode.NOT_A_CASE_SYSTEM, True, "Something between here and the case system answered instead of it.", "Nothing counts as sent. Sign in to the Wi-Fi or use another network."),
     (ProblemCode.WRONG_PIN, False, "That PIN does not open this app.", "Nothing is lost. Try again."),
     (ProblemCode.LOCKED, False, "The app is locked after too many tries.", "Saved referrals keep sending. Ask your supervisor to release it, or wait."),
+    (ProblemCode.SHUT, True, "The app is closed.", "What was saved is safe and keeps sending. Enter your PIN to go on."),
     (ProblemCode.KEY_UNAVAILABLE, True, "This device does not give out its key right now.", "Nothing is lost. Unlock the device and try again; restart it if that does not help."),
     (ProblemCode.KEY_LOST, False, "This device's key is gone.", "Waiting referrals are still sent. Enrol the device again; what was read on it is at the case system."),
     (ProblemCode.VAULT_DAMAGED, False, "The file with this device's records is damaged.", "Waiting referrals are kept as sealed files and nothing was deleted. Call support; run `field-app doctor`."),
@@ -124,7 +126,10 @@ _SENTENCES: tuple[tuple[ProblemCode, bool, str, str], ...] = (
 )  # fmt: skip
 
 PROBLEMS: Mapping[ProblemCode, Problem] = MappingProxyType(
-    {code: Problem(code=code, title=title, meaning=meaning, retryable=retryable) for code, retryable, title, meaning in _SENTENCES}
+    {
+        code: Problem(code=code, title=title, meaning=meaning, retryable=retryable)
+        for code, retryable, title, meaning in _SENTENCES
+    }
 )
 
 
