@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -109,10 +109,13 @@ class Page:
 class Records:
     """All rows of one open vault."""
 
-    def __init__(self, store: Store, vault: Vault) -> None:
-        """Read and verify nothing yet: call `open` (or `start` for a new vault) first."""
+    def __init__(self, store: Store, vault: Vault, turn: AbstractContextManager[object] | None = None) -> None:
+        """Read and verify nothing yet: call `open` (or `start` for a new vault) first.
+
+        turn: a re-entrant lock that its owner shares, so that an index over the rows is read under the same lock.
+        """
         self.store, self.vault = store, vault
-        self._turn = threading.RLock()
+        self._turn: Final = turn or threading.RLock()
         self._rows: dict[bytes, Row] = {}
         self._shelves: dict[Shelf, dict[bytes, Row]] = {shelf: {} for shelf in Shelf}
         self._seen = -1
