@@ -22,7 +22,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "field_app/vault/": frozenset({"cryptography"}),
     "field_app/vault/keystores.py": frozenset({"flet_secure_storage", "keyring"}),
     "field_app/store/": frozenset({"sqlite_utils"}),
-    "field_app/sync/http.py": frozenset({"requests"}),
+    "field_app/sync/http.py": frozenset({"requests", "urllib3"}),
     "field_app/sync/enrol.py": frozenset({"requests"}),
     "field_app/views/": frozenset({"flet", "flet_geolocator"}),
     "case_system/service.py": frozenset(),

@@ -23,6 +23,7 @@ ON_THE_PHONE = {
     "requests": "requests",
     "cryptography": "cryptography",
 }
+COMES_WITH = {"urllib3": "requests"}  # pure Python too; reading a response raises its exceptions
 # Imported inside a function, where a desktop or the in-browser run needs it.
 ON_A_DESKTOP = {"keyring": "keyring", "flet_web": "flet-web", "fastapi": "flet-web", "uvicorn": "flet-web"}
 GENERATED = ("build", "dist", "lead_field.egg-info", "test-results")
@@ -86,10 +87,14 @@ def test_the_phones_dependencies_are_those_that_run_there(project: dict[str, Any
 def test_the_phones_code_imports_only_what_is_there(path: Path) -> None:
     ours = {"referral", "field_app"}
     for name, inside_a_function in imports_of(ROOT / path):
-        if name in ours or name in sys.stdlib_module_names or name in ON_THE_PHONE:
+        if name in ours or name in sys.stdlib_module_names or name in {**ON_THE_PHONE, **COMES_WITH}:
             continue
         assert name in ON_A_DESKTOP, f"{name} is not on the phone"
         assert inside_a_function, f"{name} is for desktops: import it where it is used"
+
+
+def test_what_comes_along_comes_with_a_dependency() -> None:
+    assert set(COMES_WITH.values()) <= set(ON_THE_PHONE.values())
 
 
 def test_desktop_imports_are_in_the_desktop_extra(project: dict[str, Any]) -> None:
