@@ -7,7 +7,7 @@ leaving and before a lock. Save is pinned at thumb height and says what is missi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,7 +27,7 @@ from referral.model import Kind, ReferralId
 from referral.problems import FieldError
 
 WHOLE = ("person.birth", "place")  # answers that replace the former one instead of merging with it
-Question = Callable[[Asking], ft.Control | None]
+Put = Callable[[Sequence[Change]], Awaitable[None]]
 ARREST_FIRST = ("offence_codes", "quantity", "place", "exclusions.open_warrant", "exclusions.safety_threat")
 ARREST_LAST = ("willing", "whereabouts", "person.name", "person.birth", "reach")
 SOCIAL_FIRST = ("willing", "person.name", "person.birth", "reach")
@@ -113,9 +113,14 @@ def FormBody(
             except FieldError as error:
                 set_errors({(changes[0][0] if changes else error.field): words("form.not_taken")})
 
-    pen = ft.use_memo(lambda: Pen(lambda changes: latest.current(changes), ft.context.page), [])
-    latest: ft.Ref[Any] = cast("ft.Ref[Any]", ft.use_ref(put))
+    latest = ft.use_ref(cast("Put | None", None))
     latest.current = put
+
+    async def write(changes: Sequence[Change]) -> None:
+        if latest.current is not None:
+            await latest.current(changes)
+
+    pen = ft.use_memo(lambda: Pen(write, ft.context.page), [])
 
     async def load() -> None:
         on_pen(pen)

@@ -144,7 +144,7 @@ def shell(
 def _up(route: str) -> None:
     """One level up: from /people/referral/ID to /people, from /referral/ID/finish to /referral/ID."""
     parts = route.strip("/").split("/")
-    if len(parts) >= 2 and parts[-2] in ("referral", "form"):
+    if len(parts) >= 2 and parts[-2] in ("referral", "form", "finish", "saved"):
         parts = parts[:-2]
     else:
         parts = parts[:-1]
