@@ -274,14 +274,14 @@ class Rig:
             raise Kill(place)
 
 
-def memory_rig(folder: Path, case_system: MemoryCaseSystem) -> Rig:
-    """A device that the memory case system knows."""
+def memory_rig(folder: Path, case_system: MemoryCaseSystem, carrier: CaseSystem | None = None) -> Rig:
+    """A device that the memory case system knows; `carrier` stands between them."""
     key = DeviceSigningKey.generate()
     device_id = DeviceId("d0" * 16)
     known = case_system.add_device(device_id, key.public())
     return Rig(
         folder=folder,
-        case_system=case_system,
+        case_system=carrier or case_system,
         server_key=case_system.server_key.public(),
         agency_key=case_system.agency_key,
         device_key=key,
