@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from case_system import sealing
 from case_system.assignment import Post
@@ -260,6 +260,30 @@ class SqlDocket:
             self._filed.add((paper.device_id, paper.op_id))
         self.file(paper)
 
+    def latest(self, paper: Paper) -> Paper:
+        return self._papers.get((paper.device_id, paper.op_id), paper)
+
+    def held(self, device_id: str, op_id: OpId) -> Paper | None:
+        t = schema.operations
+        found = (
+            select(*(t.c[name] for name in lookups.PAPER), t.c.raw)
+            .where(t.c.device_id == device_id, t.c.op_id == op_id)
+            .where(t.c.outcome == Outcome.STORED.value, t.c.code == ProblemCode.DEVICE_REVOKED.value)
+            .with_for_update()
+        )
+        row = self._db.execute(found).mappings().one_or_none()
+        return None if row is None else lookups.paper_of(row)
+
+    def by_call_code(self, call_code: str, since: datetime) -> Sequence[Record]:
+        t = schema.referrals
+        found = select(t).where(
+            t.c.call_code == call_code,
+            t.c.received_at >= since,
+            t.c.merged_into.is_(None),
+            t.c.episode != Episode.CLOSED.value,
+        )
+        return [record_of(row, None) for row in self._db.execute(found).mappings()]
+
     def unread(self, codes: Collection[ProblemCode]) -> Sequence[Paper]:
         t = schema.operations
         found = (
@@ -354,9 +378,8 @@ class SqlDocket:
             return
         notice_id = self._rng(16).hex()
         now_due = ring.due_at <= self._now
-        fact = NoticeFact(
-            notice_id=notice_id, recipient=ring.recipient, kind=ring.kind, round=ring.round, state=NoticeState.STAGED
-        )
+        state = NoticeState.STAGED if ring.rings else NoticeState.SENT  # what does not ring has arrived with the inbox
+        fact = NoticeFact(notice_id=notice_id, recipient=ring.recipient, kind=ring.kind, round=ring.round, state=state)
         self._notices[referral_id][notice_id] = fact
         due = max(plain(ring.due_at), self._now)
         self._new_notices[notice_id] = {
@@ -365,7 +388,8 @@ class SqlDocket:
             "recipient": ring.recipient,
             "kind": ring.kind.value,
             "round": ring.round,
-            "state": NoticeState.STAGED.value,
+            "state": state.value,
+            "sent_at": None if ring.rings else self._now,
             "rings": ring.rings,
             "created_at": self._now,
             "due_at": due,
@@ -442,12 +466,6 @@ class SqlDocket:
         )
         rows = self._db.execute(still).mappings().all() if ids else []
         return [(ReferralId(row["referral_id"]), lookups.climb_of(row)) for row in rows]
-
-    def next_wake(self) -> datetime | None:
-        o, n = schema.offers, schema.notices
-        climbs = self._db.execute(select(func.min(o.c.wake_at)).where(o.c.closed_at.is_(None))).scalar()
-        sends = self._db.execute(select(func.min(n.c.next_at)).where(n.c.state == NoticeState.STAGED.value)).scalar()
-        return min((moment for moment in (climbs, sends) if moment is not None), default=None)
 
     def announce(self, now: datetime) -> int:
         t = schema.notices

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -101,6 +101,22 @@ class SqlReading:
         t = schema.devices
         row = self._db.execute(select(t.c.user_id, t.c.state).where(t.c.read_hash == token_hash)).one_or_none()
         return None if row is None else (UserId(row.user_id), row.state == "active")
+
+    def next_work(self) -> datetime | None:
+        o, n = schema.offers, schema.notices
+        still_open = n.c.state.in_(("staged", "sent"))
+        moments = (
+            select(func.min(o.c.wake_at)).where(o.c.closed_at.is_(None)),
+            select(func.min(n.c.next_at)).where(n.c.state == "staged"),
+            select(func.min(n.c.due_at)).where(still_open, n.c.announced.is_(False)),
+            select(func.min(n.c.expires_at)).where(still_open),
+        )
+        found: list[datetime | None] = [self._db.execute(m).scalar() for m in moments]
+        r = schema.referrals
+        last_day = self._db.execute(select(func.min(r.c.release_expires_on)).where(r.c.release == "signed")).scalar()
+        if last_day is not None:
+            found.append(datetime.combine(last_day + timedelta(days=1), time(), UTC))
+        return min((moment for moment in found if moment is not None), default=None)
 
     def figures(self, now: datetime) -> Mapping[str, float]:
         r, n, d, o = schema.referrals, schema.notices, schema.devices, schema.operations

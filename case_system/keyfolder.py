@@ -1,0 +1,119 @@
+"""The key folder: the case system's secrets as files that only their owner can read; never in the database.
+
+    agency-0001-KEYID.key    HPKE private keys of the agency, oldest first; the last one is what devices seal for
+    server.key               signs answers; bound on every device at enrolment
+    storage.key index.key    32 bytes each: wrap data keys; blind indexes
+    retired.txt              ids of agency keys that were removed, one a line
+
+Each file holds hex and is written once (create new, fsync). Losing the folder loses every sealed record: it is backed up
+beside the database, not with it.
+
+    KeyFolderError     missing, incomplete or readable by others
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from case_system.ports import RandomBytes
+from referral.envelope import AgencyPrivateKey, AgencyPublicKey, ServerSigningKey
+
+_AGENCY = re.compile(r"agency-(\d{4})-([0-9a-f]{16})\.key\Z")
+
+
+class KeyFolderError(Exception):
+    """The key folder cannot be used; says which file, never what is in it."""
+
+
+def _write(path: Path, secret: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w", encoding="ascii") as file:
+        file.write(secret.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyFolderError(f"{path.name} can be read by others; chmod 600")
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except FileNotFoundError as error:
+        raise KeyFolderError(f"{path.name} is missing") from error
+    except (OSError, ValueError) as error:
+        raise KeyFolderError(f"{path.name} cannot be read") from error
+
+
+class KeyFolder:
+    """The keys of one case system, read once; implements `ports.Keys`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.storage_key = _read(folder / "storage.key")
+        self.index_key = _read(folder / "index.key")
+        if len(self.storage_key) != 32 or len(self.index_key) != 32:
+            raise KeyFolderError("storage.key or index.key is not a key")
+        self.server_key = ServerSigningKey.from_bytes(_read(folder / "server.key"))
+        self._load()
+
+    def _load(self) -> None:
+        found = sorted((m[1], path) for path in self.folder.iterdir() if (m := _AGENCY.match(path.name)))
+        if not found:
+            raise KeyFolderError("there is no agency key")
+        keys = [AgencyPrivateKey.from_bytes(_read(path)) for _, path in found]
+        self.agency_keys: Mapping[bytes, AgencyPrivateKey] = {key.key_id: key for key in keys}
+        self.newest: AgencyPublicKey = keys[-1].public()
+        listed = self.folder / "retired.txt"
+        lines = listed.read_text(encoding="ascii").split() if listed.exists() else []
+        self.retired = frozenset(bytes.fromhex(line) for line in lines) - set(self.agency_keys)
+        self._next = int(found[-1][0]) + 1
+
+    @classmethod
+    def create(cls, folder: Path, rng: RandomBytes) -> KeyFolder:
+        """Make the folder and its first keys; KeyFolderError when there are keys already."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(folder.glob("*.key")):
+            raise KeyFolderError("there are keys in this folder already")
+        if os.name == "posix":
+            folder.chmod(0o700)
+        _write(folder / "storage.key", rng(32))
+        _write(folder / "index.key", rng(32))
+        _write(folder / "server.key", ServerSigningKey.generate().to_bytes())
+        key = AgencyPrivateKey.generate()
+        _write(folder / f"agency-0001-{key.key_id.hex()}.key", key.to_bytes())
+        return cls(folder)
+
+    def rotate(self) -> str:
+        """Add an agency key; devices learn it with their next sync and seal for it. Its id."""
+        key = AgencyPrivateKey.generate()
+        _write(self.folder / f"agency-{self._next:04d}-{key.key_id.hex()}.key", key.to_bytes())
+        self._load()
+        return key.key_id.hex()
+
+    def retire(self, key_id: str) -> None:
+        """Destroy an older agency key: what is still sealed for it must be sealed again by its device (`key_retired`)."""
+        wanted = [path for path in self.folder.iterdir() if (m := _AGENCY.match(path.name)) and m[2] == key_id]
+        if not wanted:
+            raise KeyFolderError("there is no such agency key")
+        if key_id == self.newest.key_id.hex():
+            raise KeyFolderError("the newest agency key cannot be retired")
+        with (self.folder / "retired.txt").open("a", encoding="ascii") as file:
+            file.write(key_id + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        wanted[0].unlink()
+        self._load()
+
+    def listed(self) -> list[dict[str, str]]:
+        """What keys there are, for people: ids and states only."""
+        newest = self.newest.key_id
+        rows = [
+            {"key_id": key_id.hex(), "kind": "agency", "state": "newest" if key_id == newest else "open"}
+            for key_id in self.agency_keys
+        ]
+        rows += [{"key_id": key_id.hex(), "kind": "agency", "state": "retired"} for key_id in sorted(self.retired)]
+        return [*rows, {"key_id": self.server_key.key_id.hex(), "kind": "server", "state": "newest"}]

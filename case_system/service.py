@@ -1,0 +1,449 @@
+"""The case system as devices and desk pages meet it: implements `referral.port.CaseSystem`.
+
+One sync is one write transaction: every envelope verified, deduplicated, judged and filed with its effects, notices, feed
+rows and audit rows (S3), or nothing at all; then one read for the changes; the answer is signed after COMMIT. Outcomes of
+items and cursors travel inside the answer; only who is asking can refuse a whole request. A write that meets another's is
+done again from fresh truth.
+
+Knows no database, no HTTP, no clock and no randomness of its own: they are arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from case_system import arrival, enrolment
+from case_system.assignment import posts
+from case_system.audience import may_act, officers
+from case_system.audit import Deed
+from case_system.door import Door, blank
+from case_system.feed import Pulled, pull
+from case_system.handoff import Climb, Ladder, Ring, climb
+from case_system.packs import Packs
+from case_system.ports import Clock, Keys, RandomBytes
+from case_system.reception import Heard, hear
+from case_system.record import DESK, SYSTEM, Record, User
+from case_system.storage import (
+    AgencyFacts,
+    Contention,
+    Device,
+    Docket,
+    Paper,
+    Reading,
+    Storage,
+    StorageError,
+    StorageFull,
+    Unreachable,
+)
+from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
+from case_system.views import de_identified, for_reviewer
+from referral.lifecycle import Episode, Role
+from referral.model import Kind, OpId, ReferralId, UserId
+from referral.numbers import receipt_number
+from referral.operations import Op, Operation, Reason, encode
+from referral.port import (
+    BATCH_ITEMS,
+    SIGNATURE_DOMAIN,
+    AgencyKey,
+    DeviceOrders,
+    DeviceState,
+    Enrolment,
+    EnrolRequest,
+    Outcome,
+    PackDelivery,
+    Receipt,
+    Refused,
+    SyncRequest,
+    SyncResponse,
+    receipt_digest,
+    signed_bytes,
+)
+from referral.problems import ProblemCode
+from referral.programme import Programme
+from referral.views import Happening, NoticeKind
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+TRIES = 6
+_CALL_CODE = re.compile(r"[A-HJ-NP-Z]\d-\d\d\Z")
+_REREAD = frozenset({ProblemCode.UNKNOWN_KEY, ProblemCode.UNKNOWN_VERSION, ProblemCode.INTERNAL})
+
+
+class CaseService:
+    """The reference case system. Thread-safe: it keeps nothing between calls but checked packs."""
+
+    def __init__(self, storage: Storage, *, clock: Clock, rng: RandomBytes, keys: Keys, packs: Packs) -> None:
+        self._storage, self._clock, self._rng, self._keys, self._packs = storage, clock, rng, keys, packs
+
+    # ------------------------------------------------------------------------------------------------ devices
+    def enrol(self, request: EnrolRequest) -> Enrolment:
+        """Bind a new device; raises Refused(code_not_valid) for a used, expired or wrong code."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Enrolment:
+            return enrolment.bind(
+                docket, request, keys=self._keys, rng=self._rng, now=now,
+                lease=timedelta(days=pack.timers.lease_days), pack=self._packs.delivery(facts.pack_digest),
+            )  # fmt: skip
+
+        return self._write(now, work)
+
+    def sync(self, token: str, request: SyncRequest) -> SyncResponse:
+        """Take envelopes, then answer with results and (token permitting) changes; see `referral.port`."""
+        if len(request.envelopes) > BATCH_ITEMS:
+            raise Refused(ProblemCode.TOO_LARGE)
+        now = self._clock()
+        token_hash = enrolment.token_hash(token)
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> SyncResponse:
+            device = docket.device(token_hash)
+            if device is None:
+                raise Refused(ProblemCode.NOT_SIGNED_IN)
+            return self._take(docket, device, request, facts, pack, now)
+
+        answer = self._write(now, work)
+        answer = self._with_changes(answer, token_hash, request)
+        return replace(answer, signature=self._keys.server_key.sign(SIGNATURE_DOMAIN, signed_bytes(answer)))
+
+    def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime) -> SyncResponse:  # fmt: skip
+        world = self._world(docket, pack, now)
+        user = world.users.get(device.user_id)
+        revoked = device.revoked or user is None or not user.active
+        reoffer = request.receipts is not None and not revoked and self._lacks(docket, device, request)
+        heard = [
+            hear(raw, device.device_id, device.public_key, facts.agency_id, self._keys) for raw in request.envelopes
+        ]
+        results = self._file(docket, world, device, heard, revoked=revoked)
+        key_id = next((h.key_id for h in reversed(heard) if h.verified), None)
+        docket.heard(
+            device,
+            seq=max((h.device_seq for h in heard if h.verified), default=0),
+            heartbeat=request.heartbeat,
+            generation=request.generation,
+            pack=request.pack,
+            key_id=key_id,
+        )
+        newest = self._keys.newest
+        sealed_for = key_id or device.agency_key_id
+        lease = device.lease_until if revoked else now + timedelta(days=pack.timers.lease_days)
+        return SyncResponse(
+            epoch=facts.epoch,
+            nonce=request.nonce,
+            device_id=device.device_id,
+            results=results,
+            device=DeviceOrders(
+                state=DeviceState.REVOKED if revoked else DeviceState.ACTIVE,
+                lease_until=lease,
+                release=device.release and not revoked,
+                wipe=device.wipe and revoked,
+                reoffer=reoffer,
+            ),
+            pack=self._newer_pack(device, request, facts, pack) if not revoked else None,
+            agency_key=AgencyKey(key_id=newest.key_id.hex(), public_key=newest.to_bytes())
+            if sealed_for != newest.key_id.hex() and not revoked
+            else None,
+            server_time=now,
+        )
+
+    def _file(self, docket: Docket, world: World, device: Device, heard: list[Heard], *, revoked: bool) -> tuple[Receipt, ...]:  # fmt: skip
+        known = dict(docket.papers(device.device_id, sorted({h.op_id for h in heard if h.verified})))
+        fresh = [h.operation for h in heard if h.operation is not None and h.op_id not in known]
+        door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
+        door.prepare(fresh)
+        results: list[Receipt | Paper] = []
+        for h in heard:
+            if not h.verified:
+                results.append(self._refused(h, h.code or ProblemCode.MALFORMED, world.now))
+                docket.audit(
+                    Deed(actor=device.user_id, device_id=device.device_id, action="envelope", outcome="refused")
+                )
+                continue
+            paper = known.get(h.op_id)
+            if paper is None:
+                paper = door.take(h, device.device_id, device.user_id, revoked=revoked)
+                known[h.op_id] = paper
+            elif paper.fingerprint != h.fingerprint:  # S5: the first one counts
+                docket.set_aside(device.device_id, h.op_id, h.fingerprint, ProblemCode.OTHER_BYTES, h.raw)
+                docket.audit(
+                    Deed(actor=device.user_id, device_id=device.device_id, action="envelope", object_id=h.op_id, outcome="other_bytes")
+                )  # fmt: skip
+                results.append(self._refused(h, ProblemCode.OTHER_BYTES, world.now))
+                continue
+            results.append(paper)
+        # a later envelope of the same batch may have let an earlier one pass
+        return tuple(r if isinstance(r, Receipt) else docket.latest(r).as_receipt for r in results)
+
+    @staticmethod
+    def _refused(heard: Heard, code: ProblemCode, at: datetime) -> Receipt:
+        return Receipt(op_id=heard.op_id, fingerprint=heard.fingerprint, outcome=Outcome.REFUSED, code=code, at=at)
+
+    def _lacks(self, docket: Docket, device: Device, request: SyncRequest) -> bool:
+        """True when the receipts that the device counted are not those of the file (S15)."""
+        if request.receipts is None:
+            return False
+        ours = docket.accepted_since(device.device_id, request.receipts.since)
+        return receipt_digest(ours, request.receipts.since) != request.receipts
+
+    def _newer_pack(self, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme) -> PackDelivery | None:  # fmt: skip
+        if not device.may_pull or request.pack is None or request.pack in (facts.pack_digest, pack.stamp, pack.version):
+            return None
+        return self._packs.delivery(facts.pack_digest)
+
+    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest) -> SyncResponse:
+        if not request.pull or answer.device.state is not DeviceState.ACTIVE:
+            return answer
+        with self._reading() as reading:
+            who = reading.reader(token_hash)
+            if who is None:  # the append token of a locked device never pulls
+                return answer
+            reader = reading.users()[who[0]]
+            caps = self._packs.programme(reading.agency().pack_digest).caps
+            page: Pulled = pull(reading, reader, answer.device_id, request.cursor, caps)
+        return replace(answer, changes=page.changes, cursor=page.cursor, more=page.more, reset=page.reset)
+
+    # ------------------------------------------------------------------------------------------------ the desk
+    def apply_desk(self, actor: UserId, operation: Operation) -> Receipt:
+        """Do an operation from a page, through the same door; its outcome is in the receipt (S19)."""
+        now = self._clock()
+        payload = encode(operation)
+        fingerprint = hashlib.sha256(b"lead/desk/v1" + payload).hexdigest()
+        op_id = OpId(self._rng(16).hex())
+        if operation.made_by != actor:
+            raise ValueError("an operation is made by who does it")
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Receipt:
+            door = Door(docket=docket, world=self._world(docket, pack, now), keys=self._keys, rng=self._rng)
+            door.prepare([operation])
+            return door.at_desk(operation, DESK, op_id, fingerprint, payload).as_receipt
+
+        return self._write(now, work)
+
+    def look(self, actor: UserId, referral_id: ReferralId) -> Record:
+        """A record as the actor may read it on a page, audited; raises Refused(not_found) where they may not."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Record | None:
+            world = self._world(docket, pack, now)
+            user = world.users.get(actor)
+            docket.open([referral_id])
+            record = docket.record(referral_id)
+            seen = None if user is None or record is None else self._readable(user, record, docket, world)
+            docket.audit(Deed(actor=actor, action="look", object_id=referral_id, outcome="done" if seen else "refused"))
+            return seen
+
+        found = self._write(now, work)
+        if found is None:
+            raise Refused(ProblemCode.NOT_FOUND)
+        return found
+
+    @staticmethod
+    def _readable(user: User, record: Record, docket: Docket, world: World) -> Record | None:
+        told = record.referral
+        if not user.active:
+            return None
+        match user.role:
+            case Role.SUPERVISOR:
+                return record
+            case Role.CASE_MANAGER | Role.PEER:
+                return record if may_act(Op.ACCEPT, user, record, docket.scene(record), world) else None
+            case Role.SAO_REVIEWER if record.kind is Kind.ARREST and not record.tally:
+                return replace(record, referral=None if told is None else for_reviewer(told), amendments=())
+            case Role.OFFICER if user.user_id in officers(record):
+                return replace(record, referral=None, amendments=())
+            case Role.EVALUATOR:
+                return replace(record, referral=None if told is None else de_identified(told), amendments=())
+            case _:
+                return None
+
+    def open_provisional(self, actor: UserId, call_code: str, officer: UserId | None = None) -> ReferralId:
+        """Offer a handoff now for a referral that has not arrived, known by the code that was read out.
+
+        Returns its id; a referral of that code (and officer) that is here already is returned instead. Raises
+        Refused(not_permitted) for who may not offer, Refused(invalid_value) for what is no call code.
+        """
+        code = call_code.strip().upper()
+        if not _CALL_CODE.match(code):
+            raise Refused(ProblemCode.INVALID_VALUE, detail="A call code reads like K7-42.")
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> ReferralId:
+            world = self._world(docket, pack, now)
+            user = world.users.get(actor)
+            if user is None or not user.active or user.role not in (Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR):
+                raise Refused(ProblemCode.NOT_PERMITTED)
+            recent = docket.by_call_code(code, now - arrival.CALL_CODE_LASTS)
+            here = [r for r in recent if officer is None or r.officer in (officer, "")]
+            if len(here) == 1:
+                return here[0].referral_id
+            referral_id = ReferralId(self._rng(16).hex())
+            door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
+            record = replace(
+                blank(
+                    referral_id, Kind.ARREST, officer=officer or UserId(""), made_by=actor, device_id=DESK, now=now,
+                    recorded_at=now, receipt=receipt_number(self._rng(8)),
+                ),
+                call_code=code, provisional=True, revision=1,
+            )  # fmt: skip
+            offer = Operation(
+                op=Op.OFFER,
+                referral_id=referral_id,
+                nonce=self._rng(6).hex(),
+                made_at=now,
+                made_by=actor,
+                body=Reason(),
+            )
+            turn = Turn(
+                operation=offer, actor=user, device_id=DESK, world=world, scene=docket.scene(record), record=record
+            )
+            arrival.open_on_call(turn)
+            door.put_quietly(turn.done(), new=True)
+            docket.audit(
+                Deed(actor=actor, device_id=DESK, action="open_provisional", object_id=referral_id, outcome="done")
+            )
+            return referral_id
+
+        return self._write(now, work)
+
+    def decide_held(self, actor: UserId, device_id: str, op_id: OpId) -> Receipt:
+        """A supervisor lets an operation of a revoked device pass: it is judged now, as its maker's."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Receipt:
+            world = self._world(docket, pack, now)
+            user = world.users.get(actor)
+            if user is None or not user.active or user.role is not Role.SUPERVISOR:
+                raise Refused(ProblemCode.NOT_PERMITTED)
+            paper = docket.held(device_id, op_id)
+            if paper is None:
+                raise Refused(ProblemCode.NOT_FOUND)
+            door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
+            docket.audit(Deed(actor=actor, action="decide_held", object_id=op_id, outcome="done"))
+            return door.let_pass(paper).as_receipt
+
+        return self._write(now, work)
+
+    # ------------------------------------------------------------------------------------------------ the clock's work
+    def climb(self, now: datetime) -> datetime | None:
+        """Stage the notices of every rung that is due, announce and expire others; when to look again (None: nothing waits)."""
+        with self._reading() as reading:
+            next_at = reading.next_work()
+        if next_at is None or next_at > now:
+            return next_at
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> datetime | None:
+            world = self._world(docket, pack, now)
+            docket.expire(now)
+            docket.announce(now)
+            door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
+            for referral_id, offer in docket.due_climbs(now):
+                record = docket.record(referral_id)
+                if record is not None:
+                    door.put_quietly(self._rung(record, offer, docket, world))
+            return None
+
+        self._write(now, work)
+        with self._reading() as reading:
+            return reading.next_work()
+
+    @staticmethod
+    def _rung(record: Record, offer: Climb, docket: Docket, world: World) -> Judgement:
+        alive = record.episode is not Episode.CLOSED and record.merged_into is None
+        open_ = record.handoff in WAITS_FOR_SOMEONE if offer.ladder is Ladder.HANDOFF else record.review in UNDECIDED
+        if not (alive and open_):
+            return Judgement(outcome=Outcome.ACCEPTED, record=record, closed=frozenset({offer.ladder}))
+        up = climb(offer, world.now, world.posts, world.pack.timers, rung_already=docket.scene(record).rung)
+        said: tuple[Happened, ...] = ()
+        rings: tuple[Ring, ...] = up.rings
+        if up.unanswered and offer.ladder is Ladder.HANDOFF and record.unanswered_since is None:
+            record = replace(record, unanswered_since=world.now)
+            said = (Happened(what=Happening.NOBODY_ANSWERED),)
+            rings += tuple(
+                Ring(recipient=who, kind=NoticeKind.NOBODY_ANSWERED, round=offer.round, due_at=world.now)
+                for who in sorted(officers(record))
+                if who in world.users
+            )
+        docket.audit(
+            Deed(actor=SYSTEM, action="ring", object_id=record.referral_id, outcome=f"{offer.ladder}_{up.climb.rungs}")
+        )
+        return Judgement(
+            outcome=Outcome.ACCEPTED, record=record, rings=rings, climbs=(up.climb,), happenings=said
+        )  # fmt: skip
+
+    def reread(self) -> int:
+        """Try again what was stored unread: after a key came back or the software learned a version. How many passed."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> int:
+            door = Door(docket=docket, world=self._world(docket, pack, now), keys=self._keys, rng=self._rng)
+            return sum(door.reconsider(paper) for paper in docket.unread(_REREAD))
+
+        return self._write(now, work)
+
+    # ------------------------------------------------------------------------------------------------ looking
+    def reader(self, token: str) -> str:
+        """The user of a read token; raises Refused(not_signed_in)."""
+        with self._reading() as reading:
+            found = reading.reader(enrolment.token_hash(token))
+        if found is None:
+            raise Refused(ProblemCode.NOT_SIGNED_IN)
+        if not found[1]:
+            raise Refused(ProblemCode.DEVICE_REVOKED)
+        return found[0]
+
+    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
+        """The newest feed number, and whose feeds grew after `seq`."""
+        with self._reading() as reading:
+            newest = reading.feed_span()[1]
+            return newest, reading.readers_since(seq) if newest > seq else frozenset()
+
+    def figures(self) -> Mapping[str, float]:
+        """Counts and ages for the metrics page."""
+        with self._reading() as reading:
+            return reading.figures(self._clock())
+
+    def ready(self) -> bool:
+        """True when the database answers."""
+        try:
+            with self._storage.read() as reading:
+                reading.agency()
+        except StorageError:
+            log.warning("the database does not answer", exc_info=True)
+            return False
+        return True
+
+    # ------------------------------------------------------------------------------------------------ transactions
+    def _world(self, docket: Docket, pack: Programme, now: datetime) -> World:
+        users, rota = docket.people()
+        return World(now=now, pack=pack, users=users, posts=posts(rota, users.values()), pairs=docket.pairs(lock=False))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reading]:
+        try:
+            with self._storage.read() as reading:
+                yield reading
+        except StorageError as error:
+            raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
+
+    def _write(self, now: datetime, work: Callable[[Docket, AgencyFacts, Programme], T]) -> T:
+        """`work` in one transaction; done again from fresh truth when another was first."""
+        with self._reading() as reading:
+            facts = reading.agency()
+        pack = self._packs.programme(facts.pack_digest)
+        for attempt in range(TRIES):
+            try:
+                with self._storage.write(now, pack) as docket:
+                    return work(docket, facts, pack)
+            except Contention:
+                log.info("another transaction was first (try %d)", attempt + 1, exc_info=attempt + 1 == TRIES)
+            except StorageFull as error:
+                raise Refused(ProblemCode.STORAGE_FULL, retry_after_s=60) from error
+            except Unreachable as error:
+                raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
+        raise Refused(ProblemCode.BUSY, retry_after_s=1)

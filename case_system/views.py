@@ -1,0 +1,126 @@
+"""What each reader sees of a referral: pure projections of a record, by the reader's relation to it.
+
+An officer gets process states and no personal data, and nothing clinical: `met` once they confirmed it themselves; "intake
+done" and "closed" only under a signed release that names police (42 CFR Part 2). That LEAD knows the person is not told.
+A case manager or peer who holds the handoff, is rung for it, or works in the pair gets the referral. Reviewers of the
+State's Attorney get it without note, descriptor and reach; evaluators get no name anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from case_system.audience import officers
+from case_system.record import Record, User
+from referral.codec import to_wire
+from referral.lifecycle import Episode, Handoff, Release, Role
+from referral.model import Person, Referral, UserId
+from referral.views import Flag, Happening, ReferralView, TimelineEntry
+
+_NOT_FOR_POLICE = frozenset({Flag.POSSIBLE_DUPLICATE, Flag.WAIT_LIST, Flag.OUT_OF_TOUCH})
+_CLINICAL = frozenset({
+    Happening.CONTACTED, Happening.INTAKE_COMPLETE, Happening.RELEASE_CHANGED, Happening.ENROLLED, Happening.CLOSED,
+    Happening.REOPENED, Happening.MET_BY_CASE_MANAGER,
+})  # fmt: skip
+_UNDER_RELEASE = frozenset({Happening.INTAKE_COMPLETE, Happening.CLOSED, Happening.MET_BY_CASE_MANAGER})
+_REASONS_STAY = frozenset({Happening.REDIRECTED, Happening.SAO_ASKED})
+
+
+def name_of(users: Mapping[UserId, User], user_id: str | None) -> str | None:
+    """The display name of a colleague; the id of someone who is no longer known."""
+    if user_id is None:
+        return None
+    user = users.get(UserId(user_id))
+    return user.name if user is not None else user_id
+
+
+def view(record: Record, reader: User, users: Mapping[UserId, User], lines: Sequence[TimelineEntry]) -> ReferralView:
+    """The view of one reader who may see the referral."""
+    whole = _view(record, reader, users, lines)
+    if reader.user_id in officers(record) and reader.role is not Role.CASE_MANAGER and reader.role is not Role.PEER:
+        return _for_officer(record, whole)
+    return whole
+
+
+def _view(record: Record, reader: User, users: Mapping[UserId, User], lines: Sequence[TimelineEntry]) -> ReferralView:
+    extra: dict[str, Any] = {}
+    parallel = [to_wire(a.parallel) for a in record.amendments if a.parallel]
+    if parallel:
+        extra["parallel"] = parallel
+    if record.provisional:
+        extra["provisional"] = True
+    return ReferralView(
+        referral_id=record.referral_id,
+        revision=record.revision,
+        kind=record.kind,
+        receipt=record.receipt,
+        received_at=record.received_at,
+        review=record.review,
+        handoff=record.handoff,
+        charge=record.charge,
+        release=record.release,
+        episode=record.episode,
+        flags=tuple(sorted(record.flags)),
+        officer=record.officer or None,
+        officer_name=name_of(users, record.officer or None),
+        case_manager=name_of(users, record.holder),
+        offered_at=record.offered_at,
+        unanswered_since=record.unanswered_since,
+        mine=record.holder == reader.user_id,
+        timeline=tuple(replace(line, by=name_of(users, line.by)) for line in lines),
+        referral=record.referral,
+        extra=extra,
+    )
+
+
+def _for_officer(record: Record, whole: ReferralView) -> ReferralView:
+    open_to_police = record.police_released
+    handoff, episode = record.handoff, record.episode
+    if not open_to_police:
+        done = any(line.what is Happening.NOT_COMPLETED for line in whole.timeline)
+        if handoff in (Handoff.MET, Handoff.INTAKE_COMPLETE):
+            handoff = Handoff.MET if record.met_by_officer else Handoff.ACCEPTED
+        elif handoff is Handoff.NOT_COMPLETED and not done:
+            handoff = Handoff.ACCEPTED
+        if record.close_reason != "withdrew":
+            episode = Episode.OPEN
+    hidden = _CLINICAL - (_UNDER_RELEASE if open_to_police else frozenset())
+    return replace(
+        whole,
+        handoff=handoff,
+        episode=episode,
+        release=record.release if open_to_police else Release.NONE,
+        flags=tuple(flag for flag in whole.flags if flag not in _NOT_FOR_POLICE),
+        mine=False,
+        timeline=tuple(
+            replace(line, code=None) if line.what in _REASONS_STAY else line
+            for line in whole.timeline
+            if line.what not in hidden
+        ),
+        referral=None,
+        extra={},
+    )
+
+
+def for_reviewer(referral: Referral) -> Referral:
+    """What the State's Attorney's reviewer may read: never note, descriptor or reach."""
+    return replace(referral, note=None, reach=None, person=replace(referral.person, descriptor=None))
+
+
+def de_identified(referral: Referral) -> Referral:
+    """What an evaluator may read: no name, descriptor, reach, note, birth date, place text, point or incident."""
+    birth = referral.person.birth
+    kept = birth if birth is not None and birth.date is None else None
+    return replace(
+        referral,
+        person=Person(birth=kept),
+        reach=None,
+        note=None,
+        place=None,
+        incident_number=None,
+        scene_id=None,
+        for_officer=None,
+        extra={},
+    )
