@@ -111,14 +111,12 @@ def Finish() -> ft.View:
     params = ft.use_route_params()
     referral_id, name = ReferralId(params["id"]), params["name"]
     path = ft.use_view_path()
-    changes, set_changes = ft.use_state(cast("list[Change]", []))
     trouble, set_trouble = ft.use_state(cast("Trouble | None", None))
     pen = ft.use_ref(cast("Pen | None", None))
     gathered = ft.use_ref(cast("list[Change]", []))
 
     def changed(more: list[Change]) -> None:
         gathered.current = [*(gathered.current or []), *more]
-        set_changes(gathered.current)
 
     async def save(_: object) -> None:
         if pen.current is not None:

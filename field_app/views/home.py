@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import flet as ft
@@ -91,8 +92,7 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
     rows = snapshot.referrals if found is None else found
     calls = [call_card(row, row.call, here) for row in snapshot.referrals if row.call is not None][:3]
     drafts = [
-        draft_row(row, here, lambda i=row.referral_id: go(f"/form/{i}"), lambda r=row: discard(r))
-        for row in snapshot.drafts
+        draft_row(row, here, partial(go, f"/form/{row.referral_id}"), partial(discard, row)) for row in snapshot.drafts
     ]
     head: list[ft.Control] = [delivery_line(here), *calls]
     if drafts:
@@ -121,7 +121,7 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
 
     def build(limit: int) -> list[ft.Control]:
         return [
-            referral_row(row, here, lambda i=row.referral_id: go(f"/referral/{i}"), chosen=row.referral_id == chosen)
+            referral_row(row, here, partial(go, f"/referral/{row.referral_id}"), chosen=row.referral_id == chosen)
             for row in rows[:limit]
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 import flet as ft
@@ -235,7 +236,7 @@ def People(chosen: ReferralId | None) -> ft.Control:
     def build(limit: int) -> list[ft.Control]:
         return [
             referral_row(
-                row, here, lambda i=row.referral_id: go(f"/people/referral/{i}"), chosen=row.referral_id == chosen
+                row, here, partial(go, f"/people/referral/{row.referral_id}"), chosen=row.referral_id == chosen
             )
             for row in rows[:limit]
         ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import flet as ft
 
 from field_app.snapshot import Delivery, ReferralRow
@@ -125,4 +123,4 @@ def SavedScreen() -> ft.View:
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
     done = primary(words("saved.done"), lambda _: go("/"), icon=ft.Icons.HOME_OUTLINED)
-    return shell(here, cast(str, f"/saved/{referral_id}"), words("saved.bar"), body, bottom=pinned(done, width))
+    return shell(here, f"/saved/{referral_id}", words("saved.bar"), body, bottom=pinned(done, width))
