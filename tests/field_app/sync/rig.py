@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,6 +168,13 @@ class Rig:
 
     def install(self, pack: PackDelivery) -> None:
         self.installed.append(pack)
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[Database]:
+        """A transaction that comes to nothing."""
+        with suppress(Kill), self.store.write() as tx:
+            yield tx
+            raise Kill
 
     # ------------------------------------------------------------------------------------------------ what a person does
     def save(self, referral_id: str | None = None) -> OpId:

@@ -11,6 +11,7 @@ import pytest
 
 from field_app.sync.machine import Event, State
 from referral.envelope import ServerSigningKey
+from referral.model import DeviceId
 from referral.port import (
     BATCH_ITEMS,
     SIGNATURE_DOMAIN,
@@ -265,7 +266,7 @@ def test_an_old_answer_cannot_be_played_again(rig: Rig, server: MemoryCaseSystem
 
 def test_an_answer_to_another_device_counts_for_nothing(rig: Rig, server: MemoryCaseSystem) -> None:
     op_id = rig.save()
-    server.after = lambda response: replace(response, device_id=response.device_id[::-1])
+    server.after = lambda response: replace(response, device_id=DeviceId("ab" * 16))
     assert rig.round().problem is ProblemCode.NOT_THE_AGENCY
     assert rig.state(op_id) is State.WAITING
 
