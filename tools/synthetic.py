@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from referral.model import Zone
-from referral.programme import PACK_FILES, Programme, load
+from referral.programme import PACK_FILES, Block, Corner, Programme, load
 
 ROOT = Path(__file__).resolve().parent.parent
 PACK = ROOT / "assets" / "programmes" / "baltimore"
@@ -39,8 +39,9 @@ def wordings() -> tuple[dict[str, str], ...]:
 
 
 def _place(rng: Random, pack: Programme) -> dict[str, Any]:
-    near = [p for p in (*pack.blocks, *pack.corners) if p.zone in (Zone.INSIDE, Zone.BOUNDARY)]
-    far = [p for p in (*pack.blocks, *pack.corners) if p.zone is Zone.OUTSIDE]
+    places: list[Block | Corner] = [*pack.blocks, *pack.corners]
+    near = [p for p in places if p.zone in (Zone.INSIDE, Zone.BOUNDARY)]
+    far = [p for p in places if p.zone is Zone.OUTSIDE]
     place = rng.choice(near if rng.random() < 0.9 else far)
     out: dict[str, Any] = {"text": place.text, "lat": place.lat, "lon": place.lon, "source": "picked"}
     if place.zone is Zone.OUTSIDE:
