@@ -1,0 +1,122 @@
+"""A whole case system for tests: real database, real keys, the Baltimore pack, a clock that the test moves, some staff.
+
+agency = Agency.found(url, folder)          staff: officer o1 o2, pair west (cm1, p1) on duty, pair east (cm2, p2), ...
+device = agency.device("o1")                an enrolled device of that person
+agency.clock.go(minutes=3); agency.service.climb(agency.clock())
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Select
+
+from case_system import foundation
+from case_system.accounts import Accounts
+from case_system.assignment import Post
+from case_system.keyfolder import KeyFolder
+from case_system.packs import Packs
+from case_system.service import CaseService
+from case_system.store.database import Database
+from case_system.store.engine import open_engine
+from referral.lifecycle import Role
+from referral.model import ReferralId, UserId
+from referral.operations import Body, Op, Operation, Reason
+from referral.port import Receipt
+from tests.support.device import Device
+from tests.support.packs import baltimore_files
+
+MONDAY_NIGHT = datetime(2026, 3, 3, 7, 10, tzinfo=UTC)  # 02:10 in Baltimore
+
+STAFF: tuple[tuple[str, Role, str | None], ...] = (
+    ("o1", Role.OFFICER, None),
+    ("o2", Role.OFFICER, None),
+    ("cm1", Role.CASE_MANAGER, "west"),
+    ("p1", Role.PEER, "west"),
+    ("cm2", Role.CASE_MANAGER, "east"),
+    ("p2", Role.PEER, "east"),
+    ("sup", Role.SUPERVISOR, None),
+    ("sao1", Role.SAO_REVIEWER, None),
+    ("sao2", Role.SAO_REVIEWER, None),
+    ("eva", Role.EVALUATOR, None),
+)
+
+
+@dataclass(slots=True)
+class StillClock:
+    """A clock that stands still until it is moved."""
+
+    at: datetime = MONDAY_NIGHT
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def go(self, **by: float) -> datetime:
+        """Move on by a timedelta's arguments."""
+        self.at += timedelta(**by)
+        return self.at
+
+
+@dataclass(slots=True)
+class Agency:
+    """The parts of a running case system, and the people of `STAFF`."""
+
+    url: str
+    engine: Engine = field(repr=False)
+    keys: KeyFolder
+    service: CaseService
+    accounts: Accounts
+    clock: StillClock
+
+    @classmethod
+    def found(cls, url: str, folder: Path, clock: StillClock | None = None) -> Agency:
+        """Lay a new case system with its staff."""
+        clock = clock or StillClock()
+        engine = open_engine(url)
+        keys = KeyFolder.create(folder / "keys", os.urandom)
+        foundation.lay(engine, baltimore_files(), clock=clock, rng=os.urandom)
+        agency = cls.over(url, engine, keys, clock)
+        for name, role, pair in STAFF:
+            agency.accounts.add_user(name, role, name=name.upper(), pair=pair)
+        agency.accounts.set_post(Post.DUTY, ["cm1", "p1"])
+        return agency
+
+    @classmethod
+    def over(cls, url: str, engine: Engine, keys: KeyFolder, clock: StillClock) -> Agency:
+        """A case system over a database that was laid before."""
+        database = Database(engine, clock=clock, rng=os.urandom, keys=keys)
+
+        def files(digest: str) -> Any:
+            with database.read() as reading:
+                return reading.pack_files(digest)
+
+        return cls(
+            url=url,
+            engine=engine,
+            keys=keys,
+            service=CaseService(database, clock=clock, rng=os.urandom, keys=keys, packs=Packs(files)),
+            accounts=Accounts(engine=engine, clock=clock, rng=os.urandom, keys=keys),
+            clock=clock,
+        )
+
+    def device(self, user: str) -> Device:
+        """A newly enrolled device of that person."""
+        role = next(role for name, role, _ in STAFF if name == user)
+        return Device.enrol(self.service, self.accounts.new_code(user, role).code, self.clock)
+
+    def desk(self, user: str, op: Op, referral_id: str, body: Body | None = None, *, base: int = 0) -> Receipt:
+        """An operation on a page."""
+        operation = Operation(
+            op=op, referral_id=ReferralId(referral_id), base=base, nonce=os.urandom(4).hex(), made_at=self.clock(),
+            made_by=UserId(user), body=body or Reason(),
+        )  # fmt: skip
+        return self.service.apply_desk(UserId(user), operation)
+
+    def rows(self, statement: Select[Any]) -> list[Any]:
+        """What the database holds."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
