@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -54,6 +53,7 @@ from field_app.vault.door import (
 from field_app.vault.errors import DamagedRow, KeyStoreLost, KeyStoreUnavailable, RolledBack
 from field_app.vault.files import write_durably
 from field_app.vault.keystores import KeyStore
+from field_app.vault.pin import Origin
 from field_app.vault.vault import DeviceChain, Vault
 from referral.envelope import AgencyPublicKey, DevicePublicKey, DeviceSigningKey
 from referral.port import AgencyKey, PackDelivery
@@ -128,9 +128,10 @@ class Device:
     chain: DeviceChain
     binding: Binding
     programme: Programme
-    turn: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    turn: AbstractContextManager[object]
     session: Session | None = None
     rolled_back: bool = False
+    tries_left: int | None = None
     outbox: Outbox = field(init=False)
     door: VaultDoor = field(init=False)
 
@@ -148,7 +149,18 @@ class Device:
         now = self.surroundings.clock.now()
         with self.turn:
             outcome = self.door.unlock(pin, now=now, release_after=self.release_after)
+            self.tries_left = outcome.remaining if isinstance(outcome, WrongPin) else None
             return self._open(outcome.vault) if isinstance(outcome, Unlocked) else refusal(outcome)
+
+    def change_pin(self, old: str, new: str) -> Trouble | None:
+        """Replace the PIN; None when it is done. Errors: VaultError; ValueError for a new PIN against the policy."""
+        now = self.surroundings.clock.now()
+        with self.turn:
+            outcome = self.door.change_pin(old, new, origin=Origin.CHOSEN, now=now, release_after=self.release_after)
+            if isinstance(outcome, Unlocked):
+                outcome.vault.lock()
+                return None
+            return refusal(outcome)
 
     def lock(self) -> None:
         """Forget the keys and empty the database's log. The outbox stays open. Errors: StoreError."""
@@ -276,8 +288,11 @@ def vault_door(folder: Folder, surroundings: Surroundings) -> VaultDoor:
     )
 
 
-def open_folder(folder: Folder, surroundings: Surroundings) -> Device | Trouble:
-    """The enrolled device in `folder`, shut, with its envelope files brought in step; or why not. Nothing is created."""
+def open_folder(folder: Folder, surroundings: Surroundings, turn: AbstractContextManager[object]) -> Device | Trouble:
+    """The enrolled device in `folder`, shut, with its envelope files brought in step; or why not. Nothing is created.
+
+    turn: the re-entrant lock that guards it.
+    """
     if not folder.enrolled:
         return Trouble(problem=ProblemCode.NOT_ENROLLED)
     try:
@@ -293,6 +308,7 @@ def open_folder(folder: Folder, surroundings: Surroundings) -> Device | Trouble:
         device = Device(
             folder=folder,
             surroundings=surroundings,
+            turn=turn,
             store=store,
             chain=chain,
             binding=binding,

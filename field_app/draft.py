@@ -212,3 +212,12 @@ def _part(record: type[Any], wire: Json) -> Any:
 def _pruned(wire: dict[str, Json]) -> dict[str, Json]:
     """Without empty objects, which say nothing."""
     return {name: value for name, value in wire.items() if value != {}}
+
+
+def check_answers(kind: Kind, wire: Mapping[str, Json], programme: Programme) -> Place | None:
+    """Refuse answers that cannot be right, each on its own; the place among them, if there is one. Errors: FieldError."""
+    for name, value in wire.items():
+        if name not in _GIVEN and value is not None:
+            _check(kind, name, value, name, programme)
+    place: Place | None = _part(Place, wire.get("place"))
+    return place

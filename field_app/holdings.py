@@ -1,7 +1,7 @@
 """What the open vault holds, by name: own referrals, own steps, the case system's views, notices, drafts, own values.
 
 An index over `Records`, kept in step by the ids of rows that changed, so that ten thousand referrals are read once. Wire forms
-are turned into records when they are asked for, and a view's row without its timeline.
+are turned into records when they are asked for, and a view without its timeline.
 
 Must not know: the outbox, screens, the network. Not thread-safe: its owner holds a lock.
 """
@@ -22,7 +22,7 @@ from referral.views import CaseloadView, NoticeView, ReferralView
 
 Json = Any
 T = TypeVar("T")
-_LONG: Final = ("timeline", "referral")
+_LONG: Final = ("timeline",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,24 +68,23 @@ class Holdings:
         self.own: dict[str, Row] = {}
         self.caseload: tuple[bytes, CaseloadView] | None = None
         self._briefs: dict[ReferralId, ReferralView] = {}
+        self.touched: set[ReferralId] = set()  # referrals whose rows changed since the reader last cleared this
         self.follow()
 
-    def follow(self) -> set[ReferralId]:
-        """Take in rows that changed; the referrals they speak of."""
+    def follow(self) -> None:
+        """Take in rows that changed; the referrals they speak of are added to `touched`."""
         changed, self._records.changed = self._records.changed, set()
         rows = [(row_id, self._records.get(row_id)) for row_id in changed]
-        touched: set[ReferralId] = set()
         for row_id, _ in rows:
-            self._unfile(row_id, touched)
+            self._unfile(row_id)
         for row_id, row in rows:
             if row is not None:
                 name = self._file(row)
                 self._by_row[row_id] = (row.shelf, name)
-                touched.add(ReferralId(name))
-        return touched
+                self.touched.add(ReferralId(name))
 
     def view(self, referral_id: ReferralId, *, whole: bool = False) -> ReferralView | None:
-        """The case system's view; `whole` with its timeline and referral."""
+        """The case system's view; `whole` with its timeline."""
         row = self.views.get(referral_id)
         if row is None:
             return None
@@ -111,7 +110,7 @@ class Holdings:
         row = self.own.get(name)
         return None if row is None else from_wire(record, row.data["value"], keep_unknown=True)
 
-    def _unfile(self, row_id: bytes, touched: set[ReferralId]) -> None:
+    def _unfile(self, row_id: bytes) -> None:
         shelf, name = self._by_row.pop(row_id, (None, ""))
         referral_id = ReferralId(name)
         match shelf:
@@ -135,7 +134,7 @@ class Holdings:
                 self.own.pop(name, None)
             case None:
                 return
-        touched.add(referral_id)
+        self.touched.add(referral_id)
 
     def _file(self, row: Row) -> str:
         data = dict(row.data)

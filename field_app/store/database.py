@@ -197,6 +197,11 @@ class Store:
         with self._turn, _faults():
             return int(self.database.conn.execute("PRAGMA data_version").fetchone()[0])
 
+    def mark(self) -> tuple[int, int]:
+        """What differs after any write to the file, by this process or another."""
+        with self._turn:
+            return self.data_version(), self.database.conn.total_changes
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file and empty it, so that no old page stays in it; skipped when in use."""
         with self._turn, _faults():
