@@ -19,7 +19,6 @@ from referral.eligibility_words import OutlookAnswer
 from referral.lifecycle import Episode, Handoff
 from referral.model import Kind, Referral, Whereabouts, Willing, Zone, must_be_unnamed, unnamed
 from referral.operations import Create, Op
-from referral.place import zone_of
 from referral.views import Flag, Happening, NoticeKind
 
 RINGING = frozenset({Whereabouts.COMING_IN, Whereabouts.CASE_MANAGER_COMING})
@@ -83,9 +82,10 @@ def restate(turn: Turn, told: Referral) -> None:
 
 def _flags(turn: Turn, told: Referral, *, late: bool = True) -> None:
     pack, record = turn.world.pack, turn.record
-    if zone_of(told.place, pack) is Zone.OUTSIDE:
+    facts = Facts.of(told, pack, on=turn.now.date())
+    if facts.zone is Zone.OUTSIDE:
         turn.flag(Flag.OUTSIDE_ZONE)
-    outlook = assess(Facts.of(told, pack, on=turn.now.date()), pack)
+    outlook = assess(facts, pack)
     if outlook.answer is OutlookAnswer.NOT and told.kind is Kind.ARREST:
         turn.flag(Flag.OVERRIDE)
     if late and turn.now - record.recorded_at > timedelta(minutes=pack.timers.unsent_officer_minutes):
