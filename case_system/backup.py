@@ -1,0 +1,186 @@
+"""Backup and restore of the whole database, the same file for SQLite and PostgreSQL.
+
+    line 1     {"format": "lead-backup/1", "schema", "epoch", "at"}
+    then       ["table", {column: value}]          bytes as {"b": base64}, times as {"t": ms}, dates as {"d": iso}
+    last       {"rows": n, "sha256": of all lines before}
+
+gzip of UTF-8 lines, read in one transaction, written to a temporary file, fsynced and renamed. Sealed values stay sealed:
+the key folder is kept apart, and a backup without it opens nothing. A restored case system gets a new epoch, so that every
+device fetches everything anew and offers again what the backup does not have (S11).
+
+    BackupError     not a whole backup of this format, or the database is not empty
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text, update
+
+from case_system.audit import Deed
+from case_system.foundation import new_epoch
+from case_system.ports import Clock, RandomBytes
+from case_system.store import migrate, schema
+from case_system.store.engine import transaction
+from case_system.store.ledger import close
+
+FORMAT = "lead-backup/1"
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK = 500
+
+
+class BackupError(Exception):
+    """Not a whole backup, or no place to restore it to; nothing was changed."""
+
+
+def _out(value: Any) -> Any:
+    match value:
+        case bytes():
+            return {"b": base64.b64encode(value).decode()}
+        case datetime():
+            return {"t": (value - _ZERO) // timedelta(milliseconds=1)}
+        case date():
+            return {"d": value.isoformat()}
+        case _:
+            return value
+
+
+def _in(value: Any) -> Any:
+    match value:
+        case {"b": str(data)}:
+            return base64.b64decode(data)
+        case {"t": int(ms)}:
+            return _ZERO + timedelta(milliseconds=ms)
+        case {"d": str(day)}:
+            return date.fromisoformat(day)
+        case _:
+            return value
+
+
+def write(engine: Engine, target: Path, *, clock: Clock) -> int:
+    """Write a backup file (readable by its owner only); how many rows it has."""
+    part = target.with_name(target.name + ".part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    digest, rows = hashlib.sha256(), 0
+    with os.fdopen(fd, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
+
+        def put(document: Any) -> None:
+            line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            digest.update(line)
+            file.write(line)
+
+        with transaction(engine, write=False) as db:
+            if db.dialect.name == "postgresql":
+                db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            agency = db.execute(select(schema.agency)).one()
+            put({"format": FORMAT, "schema": _version(db), "epoch": agency.epoch, "at": _out(clock())})
+            for table in schema.metadata.sorted_tables:
+                for row in db.execute(select(table).order_by(*table.primary_key.columns)).mappings():
+                    put([table.name, {name: _out(value) for name, value in row.items() if value is not None}])
+                    rows += 1
+        file.write(json.dumps({"rows": rows, "sha256": digest.hexdigest()}).encode() + b"\n")
+        file.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+    os.replace(part, target)
+    return rows
+
+
+def _version(db: Connection) -> str:
+    return str(db.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def _lines(source: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(source, "rb") as file:
+            yield from file
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise BackupError("the file is cut off or is no backup") from error
+
+
+def check(source: Path) -> dict[str, Any]:
+    """The head of a backup file, after reading it to its end; BackupError unless it is whole."""
+    head: dict[str, Any] = {}
+    digest, rows, end = hashlib.sha256(), 0, None
+    for line in _lines(source):
+        if end is not None:
+            raise BackupError("there is something after the end")
+        try:
+            document = json.loads(line)
+        except ValueError as error:
+            raise BackupError("a line cannot be read") from error
+        if isinstance(document, dict) and "sha256" in document:
+            end = document
+            continue
+        if not head:
+            if not isinstance(document, dict) or document.get("format") != FORMAT:
+                raise BackupError("this is not a backup of this format")
+            head = document
+        else:
+            rows += 1
+        digest.update(line)
+    if end is None or end["sha256"] != digest.hexdigest() or end["rows"] != rows:
+        raise BackupError("the file is cut off or was changed")
+    return head | {"rows": rows}
+
+
+def restore(engine: Engine, source: Path, *, clock: Clock, rng: RandomBytes, replace: bool = False) -> int:
+    """Put a backup into an empty database, or (replace) over everything that is there; how many rows. A new epoch begins."""
+    head = check(source)
+    migrate.upgrade(engine)
+    now, rows = clock(), 0
+    tables = {table.name: table for table in schema.metadata.sorted_tables}
+    with transaction(engine, write=True) as db:
+        if _version(db) != head["schema"]:
+            raise BackupError(f"the backup has schema {head['schema']}; restore it with the version that made it")
+        if db.execute(select(func.count()).select_from(schema.agency)).scalar_one():
+            if not replace:
+                raise BackupError("there is a case system in this database already")
+            for table in reversed(schema.metadata.sorted_tables):
+                db.execute(delete(table))
+        waiting: list[dict[str, Any]] = []
+        current: Table | None = None
+        for line in _lines(source):
+            document = json.loads(line)
+            if not isinstance(document, list):
+                continue
+            table = tables[document[0]]
+            if waiting and (table is not current or len(waiting) >= _CHUNK):
+                _put(db, current, waiting)
+            current = table
+            waiting.append({name: _in(value) for name, value in document[1].items()})
+            rows += 1
+        _put(db, current, waiting)
+        _count_on(db)
+        db.execute(update(schema.agency).values(epoch=new_epoch(rng)))
+        close(db, [], [Deed(actor="administrator", action="restore", outcome="done")], now)
+    return rows
+
+
+def _put(db: Connection, table: Table | None, rows: list[dict[str, Any]]) -> None:
+    if table is not None and rows:
+        names = {column.name for column in table.columns}
+        db.execute(insert(table), [{name: row.get(name) for name in names} for row in rows])
+    rows.clear()
+
+
+def _count_on(db: Connection) -> None:
+    """PostgreSQL's own counters go on after the restored numbers."""
+    if db.dialect.name != "postgresql":
+        return
+    for table in schema.metadata.sorted_tables:
+        for column in table.columns:
+            if column.name == "id" and column.autoincrement is True:
+                highest = db.execute(select(func.coalesce(func.max(column), 0))).scalar_one()
+                db.execute(
+                    text("SELECT setval(pg_get_serial_sequence(:t, 'id'), :n, true)"),
+                    {"t": table.name, "n": max(1, highest)},
+                )
