@@ -170,6 +170,8 @@ def transport_fault(error: RequestException) -> NoConnection | NotTheAgency | No
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
     try:
         yield from answer.iter_content(64 * 1024)
+    except RequestException:  # some of these are urllib3's errors as well
+        raise
     except HTTPError as error:
         raise Interrupted("the answer was cut") from error
 
@@ -182,7 +184,7 @@ def _refusal(answer: requests.Response, kind: str, data: bytes) -> Refused | Not
             code = parse(data)["code"]
         except (FieldError, KeyError, TypeError):
             code = None
-        if code in set(ProblemCode):
+        if isinstance(code, str) and code in set(ProblemCode):
             return Refused(ProblemCode(code), retry_after_s=wait)
         # a code of a newer server: what matters is whose fault it says it is
         return Refused(ProblemCode.INTERNAL if status >= 500 else ProblemCode.BUSY, retry_after_s=wait)

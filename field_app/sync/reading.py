@@ -46,7 +46,7 @@ def _items(wire: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _receipt(item: Any) -> Receipt | None:
-    if isinstance(item, dict) and item.get("code") not in set(ProblemCode):
+    if isinstance(item, dict) and str(item.get("code")) not in set(ProblemCode):
         item = {name: value for name, value in item.items() if name != "code"}
     try:
         return from_wire(Receipt, item, keep_unknown=True)

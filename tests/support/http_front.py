@@ -85,7 +85,7 @@ def serve(inner: CaseSystem, certificate: tuple[Path, Path] | None = None) -> It
                 self.connection.close()
                 return
             status, headers, data = answer
-            self.send_response(status)
+            self.send_response_only(status)
             for name, value in {"Content-Length": str(len(data)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()

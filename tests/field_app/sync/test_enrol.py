@@ -1,0 +1,162 @@
+"""Enrolment: what a person types, what is asked, and what an answer must hold before anything is kept."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from field_app.sync.address import is_loopback, server_address
+from field_app.sync.enrol import enrol, invitation, parse_link
+from field_app.sync.errors import NotTheAgency
+from referral.port import Enrolment, EnrolRequest, Refused, SyncRequest, SyncResponse
+from referral.problems import ProblemCode
+from tests.field_app.sync.rig import NOON
+from tests.support.memory_case_system import MemoryCaseSystem
+
+CODE = "7K42-9QXM-3TRA"
+PLAIN = "7K429QXM3TRA"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://lead.example", "https://lead.example"),
+        (" https://lead.example:8443/lead/ ", "https://lead.example:8443/lead"),
+        ("HTTPS://Lead.Example", "https://lead.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost", "http://localhost"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+    ],
+)
+def test_an_address_is_https_or_this_machine(text: str, address: str) -> None:
+    assert server_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "lead.example",
+        "http://lead.example",
+        "http://10.0.0.1",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "ftp://lead.example",
+        "file:///etc/passwd",
+        "https://",
+        "https://user:pass@lead.example",
+        "https://lead.example/?x=1",
+        "https://lead.example/#x",
+        "https://lead.example:port",
+        "https://lead.example:99999",
+        "https://[::1",
+    ],
+)
+def test_any_other_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        server_address(text)
+
+
+def test_this_machine_goes_by_its_name_and_numbers_only() -> None:
+    assert is_loopback("127.8.9.1")
+    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("localhost.example")
+
+
+@pytest.mark.parametrize("code", [CODE, PLAIN, "7k42 9qxm 3tra", "7K42-9QXM-3TRA "])
+def test_a_code_is_read_as_people_type_it(code: str) -> None:
+    assert invitation("https://lead.example", code).code == PLAIN
+
+
+def test_letters_that_look_like_digits_are_those_digits() -> None:
+    assert invitation("https://lead.example", "OIL0-0000-0000").code == "011000000000"
+
+
+@pytest.mark.parametrize("code", ["", "7K42-9QXM", CODE + "1", "7K42-9QXM-3TRU", "7K42-9QXM-3TRÄ"])
+def test_what_cannot_be_a_code_is_refused_before_anything_is_sent(code: str) -> None:
+    with pytest.raises(ValueError, match="enrolment code"):
+        invitation("https://lead.example", code)
+
+
+def test_a_link_names_server_and_code() -> None:
+    asked = parse_link(f"lead://enrol?server=https%3A%2F%2Flead.example%3A8443&code={CODE}\n")
+    assert (asked.server, asked.code) == ("https://lead.example:8443", PLAIN)
+    assert CODE not in repr(asked)
+    assert PLAIN not in repr(asked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "https://lead.example",
+        "lead://enrol",
+        f"lead://enrol?code={CODE}",
+        "lead://enrol?server=https://lead.example",
+        f"lead://other?server=https://lead.example&code={CODE}",
+        f"lead://enrol?server=http://lead.example&code={CODE}",
+        f"lead://enrol?server=https://a.example&server=https://b.example&code={CODE}",
+        f"lead://enrol/x?server=https://lead.example&code={CODE}",
+    ],
+)
+def test_any_other_link_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_link(text)
+
+
+def run(server: object) -> object:
+    asked = invitation("http://127.0.0.1:1", CODE)
+    return enrol(
+        server,  # type: ignore[arg-type]
+        asked,
+        app="lead-field 0.1.0",
+        platform="linux",
+        random_bytes=random.Random(1).randbytes,
+    )
+
+
+def test_a_device_is_bound_once() -> None:
+    server = MemoryCaseSystem(now=NOON, codes={PLAIN})
+    asked = invitation("http://127.0.0.1:1", CODE)
+    made = enrol(server, asked, app="lead-field 0.1.0", platform="linux", random_bytes=random.Random(1).randbytes)
+    assert server.devices[made.device_id].key.to_bytes() == made.device_key.public().to_bytes()
+    assert made.server == "http://127.0.0.1:1"
+    assert made.enrolment.read_token not in repr(made)
+    with pytest.raises(Refused) as refused:
+        run(server)
+    assert refused.value.code is ProblemCode.CODE_NOT_VALID
+
+
+class Changed:
+    """A case system whose enrolments are not right."""
+
+    def __init__(self, change: Callable[[Enrolment], Enrolment]) -> None:
+        self.inner, self.change = MemoryCaseSystem(now=NOON, codes={PLAIN}), change
+
+    def enrol(self, request: EnrolRequest) -> Enrolment:
+        return self.change(self.inner.enrol(request))
+
+    def sync(self, token: str, request: SyncRequest) -> SyncResponse:
+        return self.inner.sync(token, request)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e: replace(e, server_key=b"\x04" + bytes(64)),
+        lambda e: replace(e, server_key=b""),
+        lambda e: replace(e, agency_key=replace(e.agency_key, public_key=b"")),
+        lambda e: replace(e, agency_key=replace(e.agency_key, key_id="00" * 8)),
+        lambda e: replace(e, agency="11"),
+        lambda e: replace(e, agency="zz" * 8),
+        lambda e: replace(e, append_token=""),
+        lambda e: replace(e, read_token=""),
+        lambda e: replace(e, append_token=e.read_token),
+    ],
+)
+def test_an_answer_that_contradicts_itself_binds_nothing(change: Callable[[Enrolment], Enrolment]) -> None:
+    with pytest.raises(NotTheAgency):
+        run(Changed(change))
