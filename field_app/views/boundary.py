@@ -19,6 +19,10 @@ C = TypeVar("C")
 _SORRY = "This part cannot be shown. Nothing is lost. / Esta parte no se puede mostrar. No se perdió nada."
 
 
+class Told(Exception):
+    """The person has been told what went wrong; there is nothing more to do."""
+
+
 def component(render: Callable[..., ft.Control]) -> Callable[..., ft.Control]:
     """A component (called with its arguments and, in lists, a `key`) whose failing render becomes a sentence."""
     return _component(render, whole=False)
@@ -51,6 +55,8 @@ def handler(act: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
             result = act(*event)
             if inspect.isawaitable(result):
                 await result
+        except Told:
+            return
         except Exception:
             log.exception("handler %s failed", act.__qualname__)
             ft.context.page.show_dialog(ft.SnackBar(ft.Text(_SORRY)))

@@ -172,6 +172,6 @@ def App(
             return cast(ft.Control, [Enrol(enrolled)])
         if snapshot.phase is Phase.SHUT or not passed:
             return cast(ft.Control, [Unlock(opened)])
-        return cast(ft.Control, ft.Router(routes(here), manage_views=True))
+        return ft.Router(routes(here), manage_views=True)
 
     return OnStage(here, show)

@@ -13,7 +13,9 @@ from typing import ParamSpec, TypeVar, cast
 
 import flet as ft
 
+from field_app.outcomes import Trouble
 from field_app.snapshot import Snapshot
+from field_app.views.boundary import Told
 from field_app.views.hands import Hands
 from field_app.views.port import Actions
 from field_app.views.theme import WIDE
@@ -60,9 +62,17 @@ class Stage:
         return self.snapshot.programme
 
     async def do(self, act: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run an action in a thread and return its outcome."""
+        """Run an action in a thread and return its outcome; a fault of the world is said, and ends the handler (`Told`)."""
         self.touched()
-        return await asyncio.to_thread(act, *args, **kwargs)
+        try:
+            return await asyncio.to_thread(act, *args, **kwargs)
+        except RuntimeError as fault:
+            trouble = getattr(fault, "trouble", None)
+            if not isinstance(trouble, Trouble):
+                raise
+            title, meaning = self.words.problem(trouble.problem)
+            self.say(f"{title} {meaning}")
+            raise Told from fault
 
     def say(self, text: str, action: str | None = None, on_action: Callable[..., object] | None = None) -> None:
         """A short message at the bottom, with one thing to tap at most (Undo)."""
