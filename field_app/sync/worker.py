@@ -75,7 +75,7 @@ class Worker:
         self._turn = threading.Condition()
         self._wish = _Wish.AT_ONCE  # the first round says hello and looks for news
         self._asked: list[_Asked] = []
-        self._paused, self._stopping, self._busy = paused, False, False
+        self._paused, self._stopping, self._busy, self._stirred = paused, False, False, False
         self._fault_until: datetime | None = None
         self._thread: threading.Thread | None = None
 
@@ -100,12 +100,13 @@ class Worker:
         """There is something to send or to fetch. at_once: ignore every wait (a tap, a save, the connection came back)."""
         with self._turn:
             self._wish = max(self._wish, _Wish.AT_ONCE if at_once else _Wish.NEWS)
+            self._stirred = True
             self._turn.notify_all()
 
     def pause(self) -> None:
         """Make no request until `resume`, except for `sync_now`."""
         with self._turn:
-            self._paused = True
+            self._paused = self._stirred = True
             self._turn.notify_all()
         self._changed()
 
@@ -165,13 +166,13 @@ class Worker:
         """Answer who asked, or make a round that is due, or sleep."""
         with self._turn:
             asked = self._asked.pop(0) if self._asked else None
-            wish, paused = self._wish, self._paused
+            wish, paused, self._stirred = self._wish, self._paused, False
             if asked is None and not paused:
                 self._wish = _Wish.NONE
         if asked is not None:
             self._answer(asked)
         elif paused:
-            self._sleep(None, paused=True)
+            self._sleep(None)
         else:
             try:
                 self._deliver(wish)
@@ -185,13 +186,13 @@ class Worker:
         at_once = wish is _Wish.AT_ONCE
         if not at_once and self._fault_until is not None and self._fault_until - AFTER_FAULT <= now < self._fault_until:
             self._keep(wish)
-            self._sleep((self._fault_until - now).total_seconds(), wish)
+            self._sleep((self._fault_until - now).total_seconds())
             return
         self._fault_until = None
         due = now if at_once else self._engine.next_due(now, pull=wish is _Wish.NEWS)
         if due is None or due > now:
             self._keep(wish)
-            self._sleep(None if due is None else (due - now).total_seconds(), wish)
+            self._sleep(None if due is None else (due - now).total_seconds())
             return
         self._mark(busy=True)
         try:
@@ -230,10 +231,8 @@ class Worker:
         with self._turn:
             self._wish = max(self._wish, wish)
 
-    def _sleep(self, seconds: float | None, known: _Wish = _Wish.NONE, *, paused: bool = False) -> None:
-        """Until the time is over, or something happened that the caller did not know when it decided to sleep."""
+    def _sleep(self, seconds: float | None) -> None:
+        """Until the time is over, or something happened since the step began."""
         with self._turn:
-            self._turn.wait_for(
-                lambda: self._stopping or self._asked or self._paused != paused or (self._wish > known and not paused),
-                LOOK_S if seconds is None else min(seconds, LOOK_S),
-            )
+            pause = LOOK_S if seconds is None else min(seconds, LOOK_S)
+            self._turn.wait_for(lambda: self._stopping or self._asked or self._stirred, pause)
