@@ -117,20 +117,20 @@ class Sessions:
         with transaction(self._engine, write=True) as db:
             until = self._locked_until(db, user_id, now)
             if until is not None:
-                close(db, [], [Deed(actor=user_id[:40], action="sign_in", outcome="locked")], now)
+                close(db, [], [Deed(actor="unknown", action="sign_in", outcome="locked")], now)
                 return Denied(why=Why.LOCKED, until=until)
             t = schema.users
             row = db.execute(select(t).where(t.c.user_id == user_id).with_for_update()).one_or_none()
             right = self._right(row.password_hash if row is not None else None, password)
             step = self._step(row.totp, user_id, code, row.totp_step, now) if row is not None and right else None
             if row is None or not right or not row.active or (row.totp is not None and step is None):
-                db.execute(insert(schema.sign_in_failures).values(user_id=user_id[:40], at=now))
+                db.execute(insert(schema.sign_in_failures).values(user_id=_tried(user_id), at=now))
                 known = user_id if row is not None else "unknown"
                 close(db, [], [Deed(actor=known, action="sign_in", outcome="refused")], now)
                 return Denied(why=Why.WRONG)
             if step is not None:
                 db.execute(update(t).where(t.c.user_id == user_id).values(totp_step=step))
-            db.execute(delete(schema.sign_in_failures).where(schema.sign_in_failures.c.user_id == user_id))
+            db.execute(delete(schema.sign_in_failures).where(schema.sign_in_failures.c.user_id == _tried(user_id)))
             token = new_token(self._rng)
             db.execute(
                 insert(schema.sessions).values(token_hash=_hash(token), user_id=user_id, created_at=now, seen_at=now)
@@ -148,7 +148,7 @@ class Sessions:
 
     def _locked_until(self, db: Connection, user_id: str, now: datetime) -> datetime | None:
         t = schema.sign_in_failures
-        recent = select(func.count(), func.max(t.c.at)).where(t.c.user_id == user_id[:40], t.c.at > now - WITHIN)
+        recent = select(func.count(), func.max(t.c.at)).where(t.c.user_id == _tried(user_id), t.c.at > now - WITHIN)
         count, last = db.execute(recent).one()
         return last + WITHIN if count >= FAILURES else None
 
@@ -212,6 +212,11 @@ class Sessions:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(b"lead/session/v1" + token.encode(errors="replace")).hexdigest()
+
+
+def _tried(user_id: str) -> str:
+    """What failures are counted under: what people type into a name field is not kept."""
+    return hashlib.sha256(b"lead/tried/v1" + user_id.encode(errors="replace")).hexdigest()[:40]
 
 
 def _csrf(token: str) -> str:

@@ -1,0 +1,197 @@
+"""Composition root: the one place of the case system that names concrete classes, the real clock and real randomness.
+
+system = assemble(url, keys_folder)      everything over one database and one key folder
+web(system)                              the ASGI application: contract, stream, desk
+serve(...)                               uvicorn, and the dispatcher's loop beside it (once, whatever the workers)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from uvicorn.supervisors import Multiprocess
+
+from case_system.accounts import Accounts
+from case_system.auth import Sessions
+from case_system.dispatcher import Dispatcher
+from case_system.http import create_app
+from case_system.keyfolder import KeyFolder
+from case_system.logs import set_up
+from case_system.notice_book import NoticeBook
+from case_system.notify.channels import AppriseChannels
+from case_system.packs import Packs
+from case_system.ports import Clock, RandomBytes
+from case_system.service import CaseService
+from case_system.storage import StorageError
+from case_system.store.database import Database
+from case_system.store.engine import open_engine
+from case_system.store.migrate import is_current
+from case_system.streams import Streams
+from referral.port import Refused
+from referral.programme import Programme
+
+log = logging.getLogger(__name__)
+LOOK_S = 1.0  # how long the dispatcher sleeps at most: other processes may have staged something
+DATABASE_VARIABLE = "CASE_SYSTEM_DB"
+KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
+
+
+def utc_now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class NotReady(Exception):
+    """There is no case system here, or one of another version; says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The parts of a case system over one database and one key folder."""
+
+    engine: Engine = field(repr=False)
+    keys: KeyFolder
+    database: Database
+    service: CaseService
+    accounts: Accounts
+    sessions: Sessions
+    streams: Streams
+    dispatcher: Dispatcher
+    changed: threading.Event
+    packs: Packs
+    clock: Clock
+    rng: RandomBytes
+
+    def programme(self) -> Programme:
+        """The pack in force."""
+        with self.database.read() as reading:
+            return self.packs.programme(reading.agency().pack_digest)
+
+
+def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: RandomBytes = os.urandom) -> System:
+    """The parts over a database that was laid by `init`; raises NotReady or KeyFolderError."""
+    engine = open_engine(url)
+    if not is_current(engine):
+        raise NotReady("there is no case system of this version in the database; run `case-system init`")
+    keys = KeyFolder(keys_folder)
+    streams, changed = Streams(), threading.Event()
+
+    def told(users: frozenset[str]) -> None:
+        streams.wake(users)
+        changed.set()
+
+    database = Database(engine, clock=clock, rng=rng, keys=keys, told=told)
+
+    def files(digest: str) -> dict[str, str]:
+        with database.read() as reading:
+            return dict(reading.pack_files(digest))
+
+    packs = Packs(files)
+    service = CaseService(database, clock=clock, rng=rng, keys=keys, packs=packs)
+    book = NoticeBook(engine, keys, service.climb)
+    return System(
+        engine=engine,
+        keys=keys,
+        database=database,
+        service=service,
+        accounts=Accounts(engine=engine, clock=clock, rng=rng, keys=keys),
+        sessions=Sessions(engine, clock=clock, rng=rng, keys=keys),
+        streams=streams,
+        dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock),
+        changed=changed,
+        clock=clock,
+        rng=rng,
+        packs=packs,
+    )
+
+
+class DispatcherLoop:
+    """The dispatcher's thread: runs when something changed, when a rung is due, and at least once a second."""
+
+    def __init__(self, system: System) -> None:
+        self._system, self._stop = system, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is in hand, in at most five seconds."""
+        self._stop.set()
+        self._system.changed.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._system.changed.clear()
+            wait = LOOK_S
+            try:
+                next_at = self._system.dispatcher.run_once()
+                if next_at is not None:
+                    wait = min(LOOK_S, max(0.0, (next_at - self._system.clock()).total_seconds()))
+            except (Refused, StorageError):
+                log.warning("the dispatcher could not reach the database; it tries again", exc_info=True)
+            except Exception:  # the loop must outlive a fault of one notice; the traceback is kept
+                log.exception("the dispatcher met a fault; it goes on")
+            self._system.changed.wait(max(wait, 0.05))
+
+
+def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> FastAPI:  # fmt: skip
+    """The ASGI application of one worker."""
+    return create_app(system.service, system.streams, on_start=on_start, on_stop=on_stop)
+
+
+def from_environment() -> FastAPI:
+    """The application of one of several workers; `serve` says by environment where its database and keys are."""
+    set_up()
+    return web(assemble(os.environ[DATABASE_VARIABLE], Path(os.environ[KEYS_VARIABLE])))
+
+
+def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, said: Callable[[str], None]) -> None:
+    """Serve until interrupted. `said` is told the real address before the first request (port 0 picks a free one)."""
+    system = assemble(url, keys_folder)
+    set_up()
+    system.service.reread()
+    loop = DispatcherLoop(system)
+    shared = {"access_log": False, "log_config": None, "server_header": False, "timeout_graceful_shutdown": 3}
+    sock = _listen(host, port)
+    if workers == 1:
+        app = web(system, on_start=loop.start, on_stop=loop.stop)
+        said(_address(host, sock))
+        uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[sock])  # type: ignore[arg-type]
+        return
+    os.environ[DATABASE_VARIABLE], os.environ[KEYS_VARIABLE] = url, str(keys_folder.resolve())
+    config = uvicorn.Config("case_system.app:from_environment", factory=True, workers=workers, **shared)  # type: ignore[arg-type]
+    loop.start()
+    said(_address(host, sock))
+    try:
+        Multiprocess(config, sockets=[sock]).run()
+    finally:
+        loop.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    if sys.platform != "win32":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.set_inheritable(True)
+    return sock
+
+
+def _address(host: str, sock: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{sock.getsockname()[1]}"
