@@ -15,7 +15,7 @@ from typing import Any
 import flet as ft
 
 from field_app.views.boundary import component, handler
-from field_app.views.parts import C
+from field_app.views.parts import text_field
 from field_app.views.stage import Stage
 from referral.model import Kind
 from referral.programme import Programme
@@ -127,7 +127,7 @@ def TextAnswer(
         await ask.pen.flush()
 
     shown = error or ask.errors.get(path)
-    return ft.TextField(
+    return text_field(
         label=label,
         value=typed,
         helper=hint,
@@ -143,10 +143,6 @@ def TextAnswer(
         autocorrect=False,
         enable_suggestions=False,
         enable_ime_personalized_learning=False,
-        filled=True,
-        fill_color=C.SURFACE_CONTAINER_LOWEST,
-        border_color=C.OUTLINE,
-        border_radius=14,
         on_change=handler(change),
         on_blur=handler(leave),
         on_submit=handler(leave),

@@ -25,6 +25,7 @@ from field_app.views.parts import (
     small,
     spoken,
     text,
+    text_field,
     working,
 )
 from field_app.views.stage import Stage, stage
@@ -96,7 +97,7 @@ def Enrol(on_enrolled: Callable[[Enrolled], None]) -> ft.View:
             brand(here),
             text(words("enrol.title"), S.TITLE_LARGE, text_align=ft.TextAlign.CENTER),
             small(words("enrol.body"), text_align=ft.TextAlign.CENTER),
-            ft.TextField(
+            text_field(
                 label=words("enrol.server"),
                 hint_text="https://",
                 value=server,
@@ -104,7 +105,7 @@ def Enrol(on_enrolled: Callable[[Enrolled], None]) -> ft.View:
                 autocorrect=False,
                 on_change=handler(lambda e: take(str(e.control.value), "server")),
             ),
-            ft.TextField(
+            text_field(
                 label=words("enrol.code"),
                 hint_text="XXXX-XXXX-XXXX",
                 value=code,
@@ -127,7 +128,7 @@ def Enrol(on_enrolled: Callable[[Enrolled], None]) -> ft.View:
                     spacing=8,
                 ),
             ),
-            ft.TextField(
+            text_field(
                 label=words("enrol.pin_field", n=OWN_PIN),
                 value=pin,
                 password=True,

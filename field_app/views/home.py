@@ -10,7 +10,7 @@ import flet as ft
 from field_app.snapshot import DraftRow, ReferralRow
 from field_app.views.boundary import component, handler, screen
 from field_app.views.detail import DetailPane
-from field_app.views.parts import C, S, Tone, empty, icon_button, pinned, primary, spoken, tonal
+from field_app.views.parts import S, Tone, empty, icon_button, pinned, primary, spoken, text_field
 from field_app.views.rows import Paged, call_card, draft_row, referral_row, section
 from field_app.views.shell import LIST, room, shell
 from field_app.views.stage import Stage, go, stage
@@ -31,7 +31,6 @@ def delivery_line(here: Stage) -> ft.Control:
                 spacing=10,
             ),
             padding=ft.Padding.symmetric(horizontal=14, vertical=10),
-            border_radius=14,
             bgcolor=tone.ground,
             on_click=handler(lambda _: go("/outbox")) if tone in (Tone.WAIT, Tone.BAD) else None,
         )
@@ -54,7 +53,7 @@ def start_buttons(here: Stage) -> ft.Control:
                 expand=1,
                 key="new-arrest",
             ),
-            tonal(
+            primary(
                 here.words("home.social"),
                 lambda _: begin(Kind.SOCIAL),
                 icon=ft.Icons.HANDSHAKE_OUTLINED,
@@ -100,17 +99,13 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
     if snapshot.referrals:
         head.append(section(words("home.mine")))
         head.append(
-            ft.TextField(
+            text_field(
                 label=words("home.search"),
                 value=sought,
                 prefix_icon=ft.Icons.SEARCH,
                 suffix=icon_button(ft.Icons.CLOSE, words("home.search_clear"), lambda _: search(""))
                 if sought
                 else None,
-                border_radius=14,
-                filled=True,
-                fill_color=C.SURFACE_CONTAINER_LOWEST,
-                border_color=C.OUTLINE,
                 on_change=handler(lambda e: search(str(e.control.value))),
             )
         )

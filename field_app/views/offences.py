@@ -8,7 +8,20 @@ import flet as ft
 
 from field_app.views.asking import Asking, Change
 from field_app.views.boundary import component, handler
-from field_app.views.parts import C, Option, S, Tone, card, chip, choices, column, question, small, text, wrap
+from field_app.views.parts import (
+    Option,
+    S,
+    Tone,
+    card,
+    chip,
+    choices,
+    column,
+    question,
+    small,
+    text,
+    text_field,
+    wrap,
+)
 from referral.offences import find_offences
 from referral.programme import Offence, Ruling
 
@@ -35,7 +48,8 @@ def common(ask: Asking, codes: Sequence[str]) -> list[Option]:
 
 
 def _option(offence: Offence | None, code: str) -> Option:
-    return Option(value=code, label=f"{offence.description} · {code}" if offence else code)
+    joined = code.replace(" ", "\u00a0")
+    return Option(value=code, label=f"{offence.description} ·\u00a0{joined}" if offence else joined)
 
 
 @component
@@ -83,7 +97,7 @@ def OffenceQuestion(ask: Asking) -> ft.Control:
         column(
             [
                 choices(common(ask, codes), codes, toggle),
-                ft.TextField(
+                text_field(
                     label=words("offence.other"),
                     helper=words("offence.other_hint"),
                     helper_max_lines=2,
@@ -91,10 +105,6 @@ def OffenceQuestion(ask: Asking) -> ft.Control:
                     prefix_icon=ft.Icons.SEARCH,
                     autocorrect=False,
                     enable_suggestions=False,
-                    filled=True,
-                    fill_color=C.SURFACE_CONTAINER_LOWEST,
-                    border_color=C.OUTLINE,
-                    border_radius=14,
                     on_change=handler(typing),
                 ),
                 column(found, spacing=8) if found else None,

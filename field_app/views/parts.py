@@ -210,10 +210,17 @@ class Option:
     hint: str | None = None
 
 
-def option_button(option: Option, chosen: bool, on_click: Tap, *, expand: bool = False) -> ft.Control:
+def option_button(
+    option: Option, chosen: bool, on_click: Tap, *, expand: bool = False, start: bool = False
+) -> ft.Control:
     """A big answer; the chosen one has a tick, a filled ground and says that it is chosen."""
     ink = C.ON_PRIMARY if chosen else C.ON_SURFACE
-    label = ft.Text(option.label, theme_style=S.LABEL_LARGE, color=ink, text_align=ft.TextAlign.CENTER)
+    label = ft.Text(
+        option.label,
+        theme_style=S.LABEL_LARGE,
+        color=ink,
+        text_align=ft.TextAlign.START if start else ft.TextAlign.CENTER,
+    )
     button = ft.FilledButton(
         content=label,
         icon=ft.Icons.CHECK if chosen else None,
@@ -226,7 +233,8 @@ def option_button(option: Option, chosen: bool, on_click: Tap, *, expand: bool =
             bgcolor=C.PRIMARY if chosen else C.SURFACE_CONTAINER_LOWEST,
             color=ink,
             elevation=0,
-            padding=ft.Padding.symmetric(horizontal=12, vertical=16),
+            alignment=ft.Alignment.CENTER_LEFT if start else ft.Alignment.CENTER,
+            padding=ft.Padding.symmetric(horizontal=6 if expand else 14, vertical=16),
             visual_density=ft.VisualDensity.STANDARD,
         ),
     )
@@ -236,13 +244,18 @@ def option_button(option: Option, chosen: bool, on_click: Tap, *, expand: bool =
 
 
 def choices(options: Sequence[Option], chosen: str | Iterable[str] | None, on_pick: Callable[[str], Any]) -> ft.Control:
-    """A row of big answers: side by side when there are up to three short ones, else in as many lines as they need."""
+    """A row of big answers: side by side when there are up to three short ones, under each other when one is long."""
     picked = {chosen} if isinstance(chosen, str) else set(chosen or ())
-    short = len(options) <= 3 and sum(len(o.label) for o in options) <= 30 and all(len(o.label) <= 14 for o in options)
-    made = [option_button(o, o.value in picked, lambda _=None, v=o.value: on_pick(v), expand=short) for o in options]
+    longest = max((len(o.label) for o in options), default=0)
+    short = len(options) <= 3 and longest <= 14
+    tall = longest > 24
+    made = [
+        option_button(o, o.value in picked, lambda _=None, v=o.value: on_pick(v), expand=short, start=tall)
+        for o in options
+    ]
     if short:
         return ft.Row(made, spacing=8, vertical_alignment=ft.CrossAxisAlignment.STRETCH, intrinsic_height=True)
-    return wrap(made)
+    return column(made, spacing=8) if tall else wrap(made)
 
 
 def question(
@@ -258,6 +271,18 @@ def question(
         ],
         spacing=8,
         key=key,
+    )
+
+
+def text_field(label: str, value: str, **more: Any) -> ft.TextField:
+    """A field to type into. Its text is always given (an uncontrolled one is emptied by the next render)."""
+    return ft.TextField(
+        label=label,
+        value=value,
+        filled=True,
+        fill_color=C.SURFACE_CONTAINER_LOWEST,
+        border=ft.OutlineInputBorder(side=ft.BorderSide(1.2, C.OUTLINE), border_radius=14),
+        **more,
     )
 
 

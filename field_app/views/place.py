@@ -27,6 +27,7 @@ from field_app.views.parts import (
     small,
     spoken,
     text,
+    text_field,
     tonal,
     working,
     wrap,
@@ -190,7 +191,7 @@ def PlaceQuestion(ask: Asking) -> ft.Control:
         ask_phone = outlined(words("place.ask_fix"), lambda _: look(True), icon=ft.Icons.MY_LOCATION)
         parts.append(ask_phone if state == "idle" else small(words("place.no_fix")))
     parts.append(
-        ft.TextField(
+        text_field(
             label=words("place.type"),
             helper=words("place.type_hint"),
             helper_max_lines=3,
@@ -200,10 +201,6 @@ def PlaceQuestion(ask: Asking) -> ft.Control:
             capitalization=ft.TextCapitalization.WORDS,
             autocorrect=False,
             enable_suggestions=False,
-            filled=True,
-            fill_color=C.SURFACE_CONTAINER_LOWEST,
-            border_color=C.OUTLINE,
-            border_radius=14,
             on_change=handler(typing),
         )
     )

@@ -21,6 +21,7 @@ from field_app.views.parts import (
     small,
     spoken,
     text,
+    text_field,
 )
 from field_app.views.rows import call_card
 from field_app.views.shell import room, shell
@@ -60,7 +61,7 @@ def Incident(referral_id: ReferralId, present: bool) -> ft.Control:
         return small(words("incident.done"))
     return column(
         [
-            ft.TextField(
+            text_field(
                 label=words("incident.label"),
                 helper=words("incident.hint"),
                 helper_max_lines=2,
@@ -68,10 +69,6 @@ def Incident(referral_id: ReferralId, present: bool) -> ft.Control:
                 max_length=64,
                 capitalization=ft.TextCapitalization.CHARACTERS,
                 autocorrect=False,
-                filled=True,
-                fill_color=C.SURFACE_CONTAINER_LOWEST,
-                border_color=C.OUTLINE,
-                border_radius=14,
                 on_change=handler(lambda e: set_typed(str(e.control.value or ""))),
                 on_submit=handler(put),
             ),

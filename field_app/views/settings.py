@@ -13,7 +13,6 @@ from field_app.snapshot import Sending, Settings, ThemeChoice
 from field_app.views.boundary import component, handler, screen
 from field_app.views.enrol import OWN_PIN
 from field_app.views.parts import (
-    C,
     Option,
     S,
     Tone,
@@ -30,6 +29,7 @@ from field_app.views.parts import (
     small,
     spoken,
     text,
+    text_field,
     wrap,
 )
 from field_app.views.shell import room, shell
@@ -43,14 +43,11 @@ IDLE = (1, 5, 15, 30)
 
 def field(label: str, value: str, on_change: Any, **more: Any) -> ft.TextField:
     """A secret that is typed."""
-    return ft.TextField(
+    return text_field(
         label=label,
         value=value,
         password=True,
         can_reveal_password=True,
-        filled=True,
-        fill_color=C.SURFACE_CONTAINER_LOWEST,
-        border_radius=14,
         on_change=handler(on_change),
         **more,
     )

@@ -15,7 +15,6 @@ from field_app.outcomes import Trouble
 from field_app.snapshot import Detail
 from field_app.views.boundary import component, handler
 from field_app.views.parts import (
-    C,
     Option,
     card,
     choices,
@@ -26,6 +25,7 @@ from field_app.views.parts import (
     question,
     small,
     text,
+    text_field,
     wrap,
 )
 from field_app.views.port import Step
@@ -198,14 +198,11 @@ def SaoCall(send: Callable[[str | None, SaoAnswer], Any]) -> ft.Control:
         parts.append(outlined(words("call.dial", number=contact.phone), dial, icon=I.CALL))
         parts.append(small(words.pack(contact.name)))
     parts.append(
-        ft.TextField(
+        text_field(
             label=words("sao.who"),
             value=who,
             max_length=80,
             autocorrect=False,
-            filled=True,
-            fill_color=C.SURFACE_CONTAINER_LOWEST,
-            border_radius=14,
             on_change=handler(lambda e: set_who(str(e.control.value))),
         )
     )

@@ -205,7 +205,7 @@ def text_theme(percent: int) -> ft.TextTheme:
     factor = max(100, min(200, percent)) / 100
     return ft.TextTheme(
         **{
-            role: ft.TextStyle(size=size * factor, height=height, weight=weight)
+            role: ft.TextStyle(size=size * factor, height=height, weight=weight, letter_spacing=0.1)
             for role, (size, height, weight) in _SCALE.items()
         }
     )

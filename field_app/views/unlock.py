@@ -24,6 +24,7 @@ from field_app.views.parts import (
     small,
     spoken,
     text,
+    text_field,
     working,
 )
 from field_app.views.stage import Stage, stage
@@ -142,7 +143,7 @@ def PinPad(on_enter: Any, busy: bool) -> ft.Control:
     if typed:
         return column(
             [
-                ft.TextField(
+                text_field(
                     label=words("unlock.secret"),
                     value=pin,
                     password=True,
