@@ -29,6 +29,7 @@ from field_app.sync.backoff import FRESH, Backoff, Uniform, after_failure, due
 from field_app.sync.errors import Interrupted, NotTheAgency, SyncFault
 from field_app.sync.machine import Event, State
 from field_app.sync.reading import HeardResponse
+from field_app.vault.errors import VaultLocked
 from field_app.vault.vault import DeviceChain
 from referral.envelope import BadSignature, ServerPublicKey
 from referral.model import DeviceId, OpId
@@ -101,7 +102,10 @@ class Device(Protocol):
         ...
 
     def apply(self, filing: Filing, changes: tuple[Change, ...], *, reset: bool) -> None:
-        """Inside the transaction of the cursor: take the changes in; with `reset` they replace all that was pulled before."""
+        """Inside the transaction of the cursor: take the changes in; with `reset` they replace all that was pulled before.
+
+        VaultLocked when the vault was shut since they were asked for.
+        """
         ...
 
     def adopt_key(self, filing: Filing, key: AgencyKey) -> None:
@@ -350,9 +354,16 @@ class SyncEngine:
 
     # ------------------------------------------------------------------------------------------------ pull
     def _pull(self, access: Access, request: SyncRequest, response: SyncResponse, result: RoundResult) -> RoundResult:
-        """Apply the changes and move the cursor, in one transaction (S11)."""
+        """Take in the changes, unless the vault was shut while the answer came: then they come again."""
         if not request.pull or response.cursor is None:
             return result
+        try:
+            return self._apply(access, request, response, result)
+        except VaultLocked:
+            return result
+
+    def _apply(self, access: Access, request: SyncRequest, response: SyncResponse, result: RoundResult) -> RoundResult:
+        """Apply the changes and move the cursor, in one transaction (S11)."""
         from_start = response.reset or request.cursor is None
         with self._device.write() as filing:
             carriage = cursor.load(filing.tx, self._chain)

@@ -101,7 +101,7 @@ class Listener:
                     return parse_retry_after(answer.headers.get("Retry-After"), datetime.max.replace(tzinfo=UTC))
                 if lost and not self._stopping:
                     self._wake(at_once=True)
-                for _ in events(answer.iter_lines(chunk_size=1)):
+                for _ in events(lines(answer.iter_content(1))):
                     if self._stopping or self._token() != token:
                         return None
                     self._wake()
@@ -110,10 +110,18 @@ class Listener:
         return None
 
 
-def events(lines: Iterable[bytes]) -> Iterator[str]:
-    """The names of the events of a stream (WHATWG server-sent events); comments and everything else are passed over."""
+def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream as they become whole, ended by LF or CRLF, however the chunks fall."""
+    begun = b""
+    for chunk in chunks:
+        *whole, begun = (begun + chunk).split(b"\n")
+        yield from (line.removesuffix(b"\r") for line in whole)
+
+
+def events(told: Iterable[bytes]) -> Iterator[str]:
+    """The names of the events in the lines of a stream (WHATWG server-sent events); comments and everything else are passed over."""
     name, begun = "", False
-    for line in lines:
+    for line in told:
         if not line:
             if begun:
                 yield name or "message"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from field_app.store.database import Store
 from field_app.store.envelope_files import EnvelopeFiles
 from field_app.store.outbox import Outbox, Outgoing
 from field_app.sync.engine import Access, Filing, RoundResult, SyncEngine, SyncReport
+from field_app.sync.enrol import enrol, invitation
 from field_app.sync.errors import Interrupted
 from field_app.sync.machine import State
 from field_app.vault.door import create_device_chain, open_device_chain
@@ -86,6 +88,8 @@ class Rig:
     now: datetime = NOON
     unlocked: bool = True
     app: str = "lead-field 0.1.0"
+    user: str = "officer.example"
+    agency: str = "11" * 8
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(StoreName.KEYRING))
     kill: str = ""
     seed: int = 1
@@ -205,7 +209,7 @@ class Rig:
             referral_id=referral.referral_id,
             nonce=self.random_bytes(4).hex(),
             made_at=self.now,
-            made_by=UserId("officer.example"),
+            made_by=UserId(self.user),
             body=Create(referral=referral),
         )
 
@@ -247,7 +251,7 @@ class Rig:
         draft = operation.referral_id if operation.op in (Op.CREATE, Op.INCOMPLETE) else None
         agency = AgencyPublicKey.from_bytes(self.agency_key.public_key)
         header = Header(
-            agency=bytes.fromhex("11" * 8),
+            agency=bytes.fromhex(self.agency),
             key_id=agency.key_id,
             op_id=self.random_bytes(16),
             device_id=bytes.fromhex(self.device_id),
@@ -295,4 +299,24 @@ def memory_rig(folder: Path, case_system: MemoryCaseSystem, carrier: CaseSystem 
         device_id=device_id,
         append_token=known.append_token,
         read_token=known.read_token,
+    )
+
+
+def enrolled_rig(folder: Path, carrier: CaseSystem, code: str, now: datetime) -> Rig:
+    """A device that enrols by a code at any case system."""
+    asked = invitation("http://127.0.0.1:1", code)
+    made = enrol(carrier, asked, app="lead-field 0.1.0", platform="test", random_bytes=secrets.token_bytes)
+    return Rig(
+        folder=folder,
+        case_system=carrier,
+        server_key=ServerPublicKey.from_bytes(made.enrolment.server_key),
+        agency_key=made.enrolment.agency_key,
+        device_key=made.device_key,
+        device_id=made.device_id,
+        append_token=made.enrolment.append_token,
+        read_token=made.enrolment.read_token,
+        now=now,
+        user=made.enrolment.user,
+        agency=made.enrolment.agency,
+        seed=secrets.randbits(32),
     )

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from field_app.sync.listener import Listener, events
+from field_app.sync.listener import Listener, events, lines
 
 PATIENCE = 20.0
 
@@ -143,7 +143,7 @@ def test_only_an_address_that_may_be_used_is_listened_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "names"),
+    ("told", "names"),
     [
         ([b"event: pull", b"data: ", b""], ["pull"]),
         ([b"event:pull", b""], ["pull"]),
@@ -155,5 +155,14 @@ def test_only_an_address_that_may_be_used_is_listened_to() -> None:
         ([b"event: \xff", b""], ["\ufffd"]),
     ],
 )
-def test_a_stream_is_read_by_its_standard(lines: list[bytes], names: list[str]) -> None:
-    assert list(events(lines)) == names
+def test_a_stream_is_read_by_its_standard(told: list[bytes], names: list[str]) -> None:
+    assert list(events(told)) == names
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_are_whole_however_the_chunks_fall(size: int, end: bytes) -> None:
+    stream = end.join([b"event: pull", b"data: ", b"", b": here", b"", b"begun"])
+    chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert list(lines(chunks)) == [b"event: pull", b"data: ", b"", b": here", b""]
+    assert list(events(lines(chunks))) == ["pull"]
