@@ -1,29 +1,28 @@
 """The composition root of the screens: one page, one model, the actions of this process's data folder.
 
 `main(page)` is what Flet runs. The device behind it is made once per process (a browser may show several pages of it); the
-page only ever sees snapshots, handed over on its own loop.
+page only ever sees snapshots, handed over on its own loop. field_app/launch.py opens windows and browsers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import flet as ft
 
+from field_app.compose import assets, open_device
 from field_app.snapshot import Snapshot
+from field_app.vault.keystores import KeyStore, SecureStorageKeys
 from field_app.views.hands import DeviceHands, Hands
 from field_app.views.model import Model
 from field_app.views.port import Actions
 from field_app.views.root import App
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-ASSETS = Path(os.environ.get("FLET_ASSETS_DIR") or Path(__file__).resolve().parent.parent / "assets")
+ASSETS = assets()
 
 
 def data_folder() -> Path:
@@ -73,9 +72,30 @@ def show(
     page.render_views(App, model, actions, hands or DeviceHands(page), now, region_of(page), door)
 
 
-def main(page: ft.Page) -> Awaitable[None] | None:
-    """What Flet runs on phones and desktops: one process, one page, one data folder."""
-    from field_app.compose import open_device
+def phone_keys(page: ft.Page) -> Sequence[KeyStore]:
+    """The phone's own key store, spoken to on the page's loop: never erased on an error, never copied to another device."""
+    from flet_secure_storage import AndroidOptions, IOSOptions, KeychainAccessibility, SecureStorage
 
-    show(page, open_device(data_folder()))
-    return None
+    storage = SecureStorage(
+        android_options=AndroidOptions(reset_on_error=False),
+        ios_options=IOSOptions(accessibility=KeychainAccessibility.FIRST_UNLOCK_THIS_DEVICE, synchronizable=False),
+    )
+
+    async def read(name: str) -> str | None:
+        return await storage.get(name)
+
+    async def write(name: str, value: str) -> None:
+        await storage.set(name, value)
+
+    async def remove(name: str) -> None:
+        await storage.remove(name)
+
+    return (SecureStorageKeys(read=read, write=write, remove=remove, loop=asyncio.get_running_loop()),)
+
+
+async def main(page: ft.Page) -> None:
+    """What Flet runs on a phone or a desktop: one page over this app's own data folder."""
+    on_phone = page.platform is not None and page.platform.is_mobile() and not page.web
+    keystores = phone_keys(page) if on_phone else None
+    actions = await asyncio.to_thread(open_device, data_folder(), background=True, keystores=keystores)
+    show(page, actions)

@@ -11,17 +11,13 @@ One process and one worker per data folder. Needs the `desktop` extra (flet-web 
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flet as ft
-
-if TYPE_CHECKING:
-    import uvicorn
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -89,7 +85,7 @@ def asgi(show_page: Callable[[ft.Page], Any], secret: str, assets: Path) -> Asgi
     """The app as ASGI under `/SECRET/`. `show_page` is called with each new page. ValueError for a guessable secret."""
     if not _SECRET.match(secret):
         raise ValueError("the secret needs 20 or more letters, digits, - or _")
-    import flet_web.fastapi as flet_fastapi
+    import flet_web.fastapi as flet_fastapi  # type: ignore[import-untyped]
 
     outer = flet_fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     inner = flet_fastapi.app(
@@ -116,26 +112,20 @@ def address(port: int, secret: str) -> str:
     return f"http://{HOST}:{port}/{secret}/"
 
 
-def server(app: Asgi, port: int) -> uvicorn.Server:
-    """A server of one worker on loopback that logs no requests."""
-    import uvicorn
-
-    config = uvicorn.Config(app, host=HOST, port=port, access_log=False, log_level="warning", workers=1, lifespan="on")
-    return uvicorn.Server(config)
-
-
 def serve(
     show_page: Callable[[ft.Page], Any], *, port: int, secret: str, assets: Path, ready: Callable[[str], None]
 ) -> None:
-    """Serve until interrupted; `ready(address)` is called once pages can be opened."""
-    running = server(asgi(show_page, secret, assets), port)
+    """Serve with one worker and no request log until interrupted; `ready(address)` is called once pages can be opened."""
+    import uvicorn
 
-    async def run() -> None:
-        task = asyncio.ensure_future(running.serve())
-        while not running.started and not task.done():
-            await asyncio.sleep(0.02)
-        if running.started:
-            ready(address(port, secret))
-        await task
+    class Announcing(uvicorn.Server):
+        """Says when it listens."""
 
-    asyncio.run(run())
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready(address(port, secret))
+
+    app = asgi(show_page, secret, assets)
+    config = uvicorn.Config(app, host=HOST, port=port, access_log=False, log_level="warning", workers=1, lifespan="on")
+    Announcing(config).run()
