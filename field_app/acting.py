@@ -69,6 +69,9 @@ class Courier(Protocol):
     def retry(self, op_id: OpId) -> bool:
         """Offer an operation that needs attention again; False when there is none to offer."""
 
+    def reach(self) -> str | None:
+        """None when the case system answers; else what stands in the way."""
+
     def line(self) -> DeliveryLine:
         """Connection, last sync and next try."""
 

@@ -6,10 +6,12 @@ raised only by the methods that say so. Importing this loads no Flet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from field_app.acting import Failed as Failed
+from field_app.doctor import Finding, examine
 from field_app.forms import Forms
 from field_app.outcomes import Done, Enrolled, Opened, SyncCounts, Trouble
 from field_app.projection import possible
@@ -26,15 +28,16 @@ class Actions(Forms, Steps):
     """The actions of one data folder; see `Acting` for what it is made of."""
 
     # ------------------------------------------------------------------------------------------------ the door
-    def enrol(
-        self, server: str, code: str, pin: str | None = None, origin: Origin = Origin.CHOSEN
-    ) -> Enrolled | Trouble:
-        """Bind this device to a person and a case system, by a one-time code. Without a PIN the app makes one of six digits."""
+    def enrol(self, server: str, code: str, pin: str | None = None, *, unattended: bool = False) -> Enrolled | Trouble:
+        """Bind this device to a person and a case system, by a one-time code (or a link in its place).
+
+        Without a PIN the app makes one of six digits. unattended: the PIN comes from a file, so that six digits will do.
+        """
         with self._turn:
             if self._device is not None and not self._device.binding.wiped:
                 return Trouble(problem=ProblemCode.ALREADY_ENROLLED)
         self.close()  # a wiped device makes room for a new one
-        outcome = self._enrol(server, code, pin, origin)
+        outcome = self._enrol(server, code, pin, Origin.FILE if unattended else Origin.CHOSEN)
         with self._turn:
             self._gate = Gate()
             self._reopen()
@@ -119,6 +122,13 @@ class Actions(Forms, Steps):
             return " ".join(part for part in said if part).casefold()
 
         return tuple(row for row in (*shot.inbox, *shot.referrals) if all(word in told(row) for word in words))
+
+    def doctor(self, *, ask_server: bool = True) -> tuple[Finding, ...]:
+        """What is sound and what is not, with what to do. Errors: Failed when the folder cannot be opened at all."""
+        with self._turn:
+            device, courier = self._open_device(), self._courier
+        reach: Callable[[], str | None] = courier.reach if ask_server and courier is not None else lambda: "not asked"
+        return examine(device, reach)
 
     # ------------------------------------------------------------------------------------------------ delivery
     def sync_now(self) -> SyncCounts:

@@ -18,6 +18,7 @@ from field_app.snapshot import DeliveryLine
 from field_app.store.outbox import Outgoing
 from field_app.store.records import Page
 from field_app.sync.engine import Access, Filing, SyncEngine
+from field_app.sync.errors import SyncFault
 from field_app.sync.listener import Listener
 from field_app.sync.lock import FolderLock
 from field_app.sync.machine import Event, IllegalDelivery, State
@@ -26,7 +27,8 @@ from field_app.troubles import FAULTS, trouble
 from field_app.vault.errors import VaultLocked
 from referral.envelope import ServerPublicKey
 from referral.model import OpId
-from referral.port import AgencyKey, CaseSystem, Change, DeviceOrders, PackDelivery, Receipt
+from referral.port import AgencyKey, CaseSystem, Change, DeviceOrders, PackDelivery, Receipt, Refused, SyncRequest
+from referral.problems import PROBLEMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,7 @@ class BackgroundCourier:
         paused: bool = False,
     ) -> None:
         server = device.binding.server
+        self._transport = transport
         engine = SyncEngine(
             case_system=transport.case_system(server),
             outbox=device.outbox,
@@ -203,6 +206,16 @@ class BackgroundCourier:
         except (IllegalDelivery, ValueError):
             return False
         return True
+
+    def reach(self) -> str | None:
+        """None when the case system answers; else what stands in the way. Sends no operation and asks for no news."""
+        device = self._device
+        request = SyncRequest(nonce=device.surroundings.random_bytes(16).hex())
+        try:
+            self._transport.case_system(device.binding.server).sync(device.binding.append_token, request)
+        except (SyncFault, Refused) as error:
+            return PROBLEMS[error.code].title
+        return None
 
     def line(self) -> DeliveryLine:
         """Connection, last sync and next try."""

@@ -142,9 +142,15 @@ class Records:
                 self._seen = self.store.data_version()
                 self._reread(tx)
                 box = _manifest(tx)
-            state = self.vault.manifest(BOOK).verify(box, self._members(), mirror)
-            self.generation = state.generation
-            return state
+            self.generation = self.vault.manifest(BOOK).read(box).generation
+            return self.vault.manifest(BOOK).verify(box, self._members(), mirror)
+
+    def verify(self, mirror: int = 0) -> ManifestState:
+        """Return if the file's rows are all that were written and none else, read afresh. Errors: as `open`."""
+        with self._turn, self.store.read() as tx:
+            rows = [self._opened(*row) for row in tx.execute("SELECT id, shelf, rev, key_epoch, box FROM row")]
+            members = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in rows]
+            return self.vault.manifest(BOOK).verify(_manifest(tx), members, mirror)
 
     def refresh(self) -> bool:
         """Take in what another process wrote; whether there was anything. Errors: as `open` but RolledBack."""

@@ -22,7 +22,6 @@ from field_app.sync.listener import Listener
 from field_app.sync.worker import Worker
 from field_app.vault.keys import StoreName
 from field_app.vault.keystores import MemoryKeys
-from field_app.vault.pin import Origin
 from referral.port import CaseSystem, Enrolment, EnrolRequest, SyncRequest, SyncResponse
 from tests.support.agency import STAFF, Agency, StillClock
 
@@ -119,7 +118,7 @@ class Station:
 
     def enrol(self, code: str | None = None, pin: str | None = PIN) -> Any:
         """Enrol with the PIN of all tests, as if it came from a file."""
-        return self.actions.enrol("http://127.0.0.1:1", code or self.code(), pin, Origin.FILE)
+        return self.actions.enrol("http://127.0.0.1:1", code or self.code(), pin, unattended=True)
 
     def restart(self) -> Actions:
         """Start again over the same folder; the process before is gone without a word."""

@@ -1,0 +1,196 @@
+"""Looks the device over without a PIN and says what to do. Changes nothing, and sends nothing but one request for the time of day.
+
+Each finding is one question with an answer: `ok`, `warning` (it works, somebody should know) or `broken` (something is lost or stopped
+until somebody acts). With an open vault the rows are verified too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from field_app.device import Device
+from field_app.store.cursor import Carriage
+from field_app.store.database import PRAGMAS, StoreError
+from field_app.store.envelope_files import EnvelopeFiles
+from field_app.vault.door import KeyState
+from field_app.vault.errors import DamagedManifest, RolledBack, VaultError
+from field_app.vault.files import read_whole
+from field_app.vault.keys import Header, StoreName
+
+_FILED: Final = frozenset({"waiting", "stored", "needs_attention", "quarantined"})
+
+
+class Health(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One question and its answer: what was found, and what to do about it (nothing, where all is well)."""
+
+    check: str
+    health: Health
+    found: str
+    advice: str = ""
+
+
+def examine(device: Device, reach: Callable[[], str | None]) -> tuple[Finding, ...]:
+    """All findings. reach: asks the case system for a sign of life; None when it answered, else what stood in the way."""
+    checks: tuple[tuple[str, Callable[[Device], Finding]], ...] = (
+        ("database", _database),
+        ("settings", _pragmas),
+        ("vault_key", _key),
+        ("key_store", _key_store),
+        ("rows", _rows),
+        ("outbox", _chain),
+        ("envelope_files", _files),
+        ("programme", _programme),
+        ("lease", _lease),
+    )
+    return (*_look(device, checks), _server(device, reach))
+
+
+def _look(device: Device, checks: tuple[tuple[str, Callable[[Device], Finding]], ...]) -> Iterator[Finding]:
+    for name, check in checks:
+        try:
+            yield check(device)
+        except (StoreError, VaultError) as error:
+            yield Finding(
+                check=name,
+                health=Health.BROKEN,
+                found=str(error),
+                advice="Do not delete anything. Copy the data folder aside and call support; sealed referrals are in `outbox`.",
+            )
+
+
+def _database(device: Device) -> Finding:
+    wrong = device.store.check()
+    if wrong:
+        return Finding(
+            check="database",
+            health=Health.BROKEN,
+            found=f"the file is damaged: {wrong[0]}",
+            advice="Copy the data folder aside and call support. Waiting referrals are also files in `outbox`.",
+        )
+    return Finding(check="database", health=Health.OK, found="the file is sound")
+
+
+def _pragmas(device: Device) -> Finding:
+    found = device.store.pragmas()
+    off = [name for name, (_, wanted) in PRAGMAS.items() if found.get(name) != wanted]
+    if off:
+        return Finding(check="settings", health=Health.BROKEN, found=f"not as it must be: {', '.join(off)}")
+    return Finding(check="settings", health=Health.OK, found="durable writes, deleted pages overwritten")
+
+
+def _key(device: Device) -> Finding:
+    if device.binding.wiped:
+        advice = "Sync until nothing waits, then enrol again with a new code."
+        return Finding(check="vault_key", health=Health.WARNING, found="the readable records were wiped", advice=advice)
+    match device.door.state():
+        case KeyState.PRESENT:
+            return Finding(check="vault_key", health=Health.OK, found="the device key is there")
+        case KeyState.UNAVAILABLE:
+            advice = "Unlock the device or its keyring and try again. Nothing is lost."
+            return Finding(
+                check="vault_key", health=Health.WARNING, found="the key store does not answer", advice=advice
+            )
+        case state:
+            advice = "Sync what waits, then enrol again with a new code."
+            return Finding(
+                check="vault_key", health=Health.BROKEN, found=f"the device key is {state.value}", advice=advice
+            )
+
+
+def _key_store(device: Device) -> Finding:
+    store = Header.from_bytes(read_whole(device.folder.header) or b"").store
+    if store is StoreName.FILE:
+        advice = "Install a keyring, or protect this disk: whoever copies it needs only the PIN to read the records."
+        return Finding(check="key_store", health=Health.WARNING, found="the device key lies in a file", advice=advice)
+    return Finding(
+        check="key_store", health=Health.OK, found=f"the device key lies in the {store.value.replace('_', ' ')}"
+    )
+
+
+def _rows(device: Device) -> Finding:
+    session = device.session
+    if session is None:
+        return Finding(check="rows", health=Health.OK, found="not looked at: the vault is shut")
+    try:
+        state = session.records.verify(device.door.mirrored_generation())
+    except RolledBack as old:
+        advice = "An old copy of the data folder was put back. Sync, and compare the list with the desk."
+        found = f"whole, but older than they should be ({old.generation} < {old.mirror})"
+        return Finding(check="rows", health=Health.WARNING, found=found, advice=advice)
+    return Finding(check="rows", health=Health.OK, found=f"{state.n} rows, all as written")
+
+
+def _chain(device: Device) -> Finding:
+    with device.store.read() as tx:
+        broken = tx.execute("SELECT 1 FROM carriage WHERE name = 'chain_broken'").fetchone() is not None
+        try:
+            state = device.outbox.verify(tx)
+        except DamagedManifest as error:
+            advice = "Somebody changed the outbox outside the app. Sync, then compare the list with the desk."
+            return Finding(check="outbox", health=Health.BROKEN, found=str(error), advice=advice)
+    if broken:
+        advice = "Compare the list with the desk: an entry may have been taken out."
+        return Finding(check="outbox", health=Health.WARNING, found="the chain was begun anew", advice=advice)
+    return Finding(check="outbox", health=Health.OK, found=f"{state.n} operations, all as written")
+
+
+def _files(device: Device) -> Finding:
+    files = EnvelopeFiles(device.folder.outbox)
+    with device.store.read() as tx:
+        states = device.outbox.states(tx)
+        wanted = {op_id for op_id, state in states.items() if state in _FILED}
+        present = files.present()
+        differ = [op_id for op_id in wanted & present if files.read(op_id) != device.outbox.envelope(tx, op_id)]
+    strangers = len(present - states.keys())
+    missing = len(wanted - present)
+    if missing or differ:
+        advice = "Start the app once: missing files are written. If it stays, the disk is full or failing."
+        found = f"{missing} missing, {len(differ)} differ"
+        return Finding(check="envelope_files", health=Health.WARNING, found=found, advice=advice)
+    if strangers:
+        advice = "They belong to no operation here. Keep them, and ask support."
+        return Finding(check="envelope_files", health=Health.WARNING, found=f"{strangers} unknown files", advice=advice)
+    return Finding(check="envelope_files", health=Health.OK, found=f"{len(wanted)} waiting, each with its file")
+
+
+def _programme(device: Device) -> Finding:
+    pack = device.programme
+    unverified = f", {len(pack.unverified)} values unverified" if pack.unverified else ""
+    return Finding(check="programme", health=Health.OK, found=f"{pack.stamp} ({pack.digest[:12]}){unverified}")
+
+
+def _lease(device: Device) -> Finding:
+    carriage: Carriage = device.carriage()
+    if carriage.revoked:
+        advice = "What it sends is kept for a supervisor. Call LEAD and enrol again."
+        return Finding(check="lease", health=Health.BROKEN, found="this device was taken out of service", advice=advice)
+    if carriage.lease_until is None:
+        return Finding(check="lease", health=Health.OK, found="not synced yet")
+    now = carriage.server_time(device.surroundings.clock.now())
+    until = carriage.lease_until.strftime("%Y-%m-%d")
+    if carriage.lease_until <= now:
+        advice = "Connect and sync."
+        return Finding(check="lease", health=Health.WARNING, found=f"it ended on {until}", advice=advice)
+    return Finding(check="lease", health=Health.OK, found=f"until {until}")
+
+
+def _server(device: Device, reach: Callable[[], str | None]) -> Finding:
+    trouble = reach()
+    if trouble is None:
+        return Finding(check="server", health=Health.OK, found=f"{device.binding.server} answers")
+    return Finding(
+        check="server",
+        health=Health.WARNING,
+        found=f"{device.binding.server}: {trouble}",
+        advice="Everything stays saved and is sent when it answers.",
+    )
