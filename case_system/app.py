@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -167,6 +168,9 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
     loop = DispatcherLoop(system)
     shared = {"access_log": False, "log_config": None, "server_header": False, "timeout_graceful_shutdown": 3}
     sock = _listen(host, port)
+    signal.signal(
+        signal.SIGTERM, lambda *_: None
+    )  # uvicorn stops on it and then raises it again: asked to end is no failure
     if workers == 1:
         app = web(system, on_start=loop.start, on_stop=loop.stop)
         said(_address(host, sock))
