@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from field_app.device import Device
 from field_app.outcomes import SyncCounts, Trouble
-from field_app.snapshot import DeliveryLine
+from field_app.snapshot import Connection, DeliveryLine
 from field_app.store.outbox import Outgoing
 from field_app.store.records import Page
 from field_app.sync.engine import Access, Filing, SyncEngine
@@ -22,13 +22,13 @@ from field_app.sync.errors import SyncFault
 from field_app.sync.listener import Listener
 from field_app.sync.lock import FolderLock
 from field_app.sync.machine import Event, IllegalDelivery, State
-from field_app.sync.worker import Worker
+from field_app.sync.worker import Worker, WorkerState
 from field_app.troubles import FAULTS, trouble
 from field_app.vault.errors import VaultLocked
 from referral.envelope import ServerPublicKey
 from referral.model import OpId
 from referral.port import AgencyKey, CaseSystem, Change, DeviceOrders, PackDelivery, Receipt, Refused, SyncRequest
-from referral.problems import PROBLEMS
+from referral.problems import PROBLEMS, ProblemCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,25 @@ class DeviceSide:
     def install(self, pack: PackDelivery) -> None:
         """Install a newer pack; one that is not whole is left alone and asked for again by its digest."""
         self._device.install(pack)
+
+
+_SIGNED_OUT = (ProblemCode.NOT_SIGNED_IN, ProblemCode.NOT_PERMITTED, ProblemCode.DEVICE_REVOKED)
+_CONNECTION = {
+    ProblemCode.NO_CONNECTION: Connection.NO_CONNECTION,
+    ProblemCode.NOT_A_CASE_SYSTEM: Connection.NOT_A_CASE_SYSTEM,
+    ProblemCode.NOT_THE_AGENCY: Connection.NOT_THE_AGENCY,
+} | dict.fromkeys(_SIGNED_OUT, Connection.SIGNED_OUT)
+
+
+def connection_of(state: WorkerState) -> Connection:
+    """Why things do or do not go out just now, in the word of the status line."""
+    if state.busy:
+        return Connection.SYNCING
+    if state.paused:
+        return Connection.PAUSED
+    if state.problem is not None:
+        return _CONNECTION.get(state.problem, Connection.BUSY)
+    return Connection.NOT_TRIED if state.last_sync is None else Connection.OK
 
 
 class Transport(Protocol):
@@ -220,7 +239,7 @@ class BackgroundCourier:
     def line(self) -> DeliveryLine:
         """Connection, last sync and next try."""
         state = self._worker.state()
-        return DeliveryLine(connection=state.connection, last_sync=state.last_sync, next_try=state.next_try)
+        return DeliveryLine(connection=connection_of(state), last_sync=state.last_sync, next_try=state.next_try)
 
     def _token(self) -> str | None:
         with self._device.turn:

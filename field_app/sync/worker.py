@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from field_app.snapshot import Connection
 from field_app.sync.engine import SyncEngine, SyncReport
 from field_app.sync.lock import FolderLock
 from referral.problems import ProblemCode
@@ -26,19 +25,15 @@ log = logging.getLogger(__name__)
 LOOK_S = 30.0  # looks (without a request) whether another process saved something, or the clock was set
 AFTER_FAULT = timedelta(seconds=60)  # after an error of our own, such as a file that cannot be written
 
-_SIGNED_OUT = (ProblemCode.NOT_SIGNED_IN, ProblemCode.NOT_PERMITTED, ProblemCode.DEVICE_REVOKED)
-_CONNECTION = {
-    ProblemCode.NO_CONNECTION: Connection.NO_CONNECTION,
-    ProblemCode.NOT_A_CASE_SYSTEM: Connection.NOT_A_CASE_SYSTEM,
-    ProblemCode.NOT_THE_AGENCY: Connection.NOT_THE_AGENCY,
-} | dict.fromkeys(_SIGNED_OUT, Connection.SIGNED_OUT)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerState:
-    """For the status line: why things do or do not go out, when it last worked, and when it is tried next."""
+    """For the status line. busy: a round is under way. problem: why the last one failed. last_sync: when one worked.
+    next_try: when the queue's wait is over."""
 
-    connection: Connection = Connection.NOT_TRIED
+    busy: bool = False
+    paused: bool = False
+    problem: ProblemCode | None = None
     last_sync: datetime | None = None
     next_try: datetime | None = None
 
@@ -139,16 +134,13 @@ class Worker:
         with self._turn:
             busy, paused = self._busy, self._paused
         carriage = self._engine.state()
-        if busy:
-            connection = Connection.SYNCING
-        elif paused:
-            connection = Connection.PAUSED
-        elif carriage.problem is not None:
-            connection = _CONNECTION.get(carriage.problem, Connection.BUSY)
-        else:
-            connection = Connection.NOT_TRIED if carriage.last_sync is None else Connection.OK
-        next_try = None if paused else carriage.wait.next_at
-        return WorkerState(connection=connection, last_sync=carriage.last_sync, next_try=next_try)
+        return WorkerState(
+            busy=busy,
+            paused=paused,
+            problem=carriage.problem,
+            last_sync=carriage.last_sync,
+            next_try=None if paused else carriage.wait.next_at,
+        )
 
     # ------------------------------------------------------------------------------------------------ the thread
     def _run(self) -> None:

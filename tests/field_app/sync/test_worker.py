@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from field_app.courier import connection_of
 from field_app.snapshot import Connection
 from field_app.sync.lock import FolderLock
 from field_app.sync.machine import State
@@ -30,7 +31,6 @@ class Watched:
     def __init__(self, rig: Rig, server: MemoryCaseSystem) -> None:
         self.rig, self.server = rig, server
         self.told = threading.Condition()
-        self.seen: list[Connection] = []
         self.worker = Worker(
             engine=rig.engine, lock=FolderLock(rig.folder / "sync.lock"), now=lambda: rig.now, changed=self.changed
         )
@@ -56,8 +56,11 @@ class Watched:
         self.until(lambda: self.idle())
         return self.requests()
 
+    def connection(self) -> Connection:
+        return connection_of(self.worker.state())
+
     def idle(self) -> bool:
-        return self.worker.state().connection is not Connection.SYNCING and self.requests() > 0
+        return self.connection() is not Connection.SYNCING and self.requests() > 0
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_it_says_hello_at_start_and_an_idle_worker_makes_no_request(watched: Wat
         watched.worker.start()
         watched.until(lambda: len(slept) > 0)
     assert (watched.requests(), slept) == (1, [-1.0])
-    assert watched.worker.state().connection is Connection.OK
+    assert watched.connection() is Connection.OK
     assert watched.worker.state().last_sync == NOON
 
 
@@ -134,7 +137,7 @@ def test_paused_it_asks_nothing_and_saving_goes_on(watched: Watched) -> None:
         op_id = watched.rig.save()
         watched.worker.wake(at_once=True)
         watched.worker.wake()
-        assert watched.worker.state().connection is Connection.PAUSED
+        assert watched.connection() is Connection.PAUSED
         assert (watched.requests(), watched.rig.state(op_id)) == (0, State.WAITING)
         watched.worker.resume()
         watched.until(lambda: watched.rig.state(op_id) is State.ACCEPTED)
@@ -146,7 +149,7 @@ def test_a_person_may_sync_while_it_is_paused(watched: Watched) -> None:
     watched.rig.save()
     report = watched.worker.sync_now()
     assert (report.sent, report.accepted) == (1, 1)
-    assert watched.worker.state().connection is Connection.PAUSED
+    assert watched.connection() is Connection.PAUSED
 
 
 def test_a_failure_sets_a_wait_that_news_respect_and_a_tap_does_not(watched: Watched, server: MemoryCaseSystem) -> None:
@@ -157,7 +160,7 @@ def test_a_failure_sets_a_wait_that_news_respect_and_a_tap_does_not(watched: Wat
         watched.until(lambda: len(slept) > 0)
         assert 600 <= slept[0] <= 660
         state = watched.worker.state()
-        assert state.connection is Connection.BUSY
+        assert connection_of(state) is Connection.BUSY
         assert state.next_try is not None
         assert state.next_try > NOON
         asked = watched.requests()
@@ -192,17 +195,17 @@ def test_the_wait_ends_by_the_clock(watched: Watched, server: MemoryCaseSystem) 
 def test_the_status_line_says_why(
     watched: Watched, server: MemoryCaseSystem, code: ProblemCode, connection: Connection
 ) -> None:
-    assert watched.worker.state().connection is Connection.NOT_TRIED
+    assert watched.connection() is Connection.NOT_TRIED
     server.before = refuse(code)
     watched.worker.start()
     watched.until(lambda: watched.idle() and watched.rig.carriage().problem is code)
-    watched.until(lambda: watched.worker.state().connection is connection)
+    watched.until(lambda: watched.connection() is connection)
 
 
 def test_an_unsigned_answer_is_named_not_the_agency(watched: Watched, server: MemoryCaseSystem) -> None:
     server.tamper = lambda response: replace(response, signature=b"")
     watched.worker.start()
-    watched.until(lambda: watched.worker.state().connection is Connection.NOT_THE_AGENCY)
+    watched.until(lambda: watched.connection() is Connection.NOT_THE_AGENCY)
 
 
 def test_an_error_of_our_own_is_recorded_and_the_thread_lives_on(
@@ -242,7 +245,7 @@ def test_an_error_while_a_person_syncs_reaches_that_person(watched: Watched, ser
 def test_without_its_thread_a_sync_runs_where_it_was_asked(watched: Watched) -> None:
     watched.rig.save()
     assert watched.worker.sync_now().accepted == 1
-    assert watched.worker.state().connection is Connection.OK
+    assert watched.connection() is Connection.OK
 
 
 def test_many_may_ask_at_once_and_each_is_answered(watched: Watched) -> None:
@@ -269,7 +272,7 @@ def test_the_command_line_and_the_app_sync_one_after_the_other(watched: Watched)
         watched.rig.save()
         asking = threading.Thread(target=watched.worker.sync_now, daemon=True)
         asking.start()
-        watched.until(lambda: watched.worker.state().connection is Connection.SYNCING)
+        watched.until(lambda: watched.connection() is Connection.SYNCING)
         assert watched.requests() == 0
     asking.join(PATIENCE)
     assert watched.requests() == 1
