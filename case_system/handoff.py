@@ -157,9 +157,7 @@ def climb(
     """
     ladder = rungs(offer, posts, timers)
     begin = next((r.minutes for r in ladder[offer.first :] if r.people), 0)
-    in_round = (
-        {who for who, _, number in rung_already if number == offer.round} if offer.ladder is Ladder.HANDOFF else set()
-    )
+    in_round = {(who, number) for who, kind, number in rung_already if kind in {rung.kind for rung in ladder}}
     rings: list[Ring] = []
     index, wake_at, unanswered = offer.rungs, None, False
     while index < len(ladder):
@@ -169,9 +167,9 @@ def climb(
             wake_at = due
             break
         for who in rung.people:
-            if who in in_round or who in not_to or (who, rung.kind, rung.round) in rung_already:
+            if (who, rung.round) in in_round or who in not_to:
                 continue
-            in_round.add(who)
+            in_round.add((who, rung.round))
             rings.append(Ring(recipient=who, kind=rung.kind, round=rung.round, due_at=now, rings=not quiet))
         unanswered = unanswered or bool(rung.people and due > offer.started_at)
         index += 1
