@@ -14,7 +14,6 @@ from pathlib import Path
 
 import flet as ft
 
-from field_app.compose import assets, open_device
 from field_app.snapshot import Snapshot
 from field_app.vault.keystores import KeyStore, SecureStorageKeys
 from field_app.views.hands import DeviceHands, Hands
@@ -22,7 +21,7 @@ from field_app.views.model import Model
 from field_app.views.port import Actions
 from field_app.views.root import App
 
-ASSETS = assets()
+ASSETS = Path(os.environ.get("FLET_ASSETS_DIR") or Path(__file__).resolve().parent.parent / "assets")
 
 
 def data_folder() -> Path:
@@ -95,6 +94,8 @@ def phone_keys(page: ft.Page) -> Sequence[KeyStore]:
 
 async def main(page: ft.Page) -> None:
     """What Flet runs on a phone or a desktop: one page over this app's own data folder."""
+    from field_app.compose import open_device  # after the first frame: it brings the whole device with it
+
     on_phone = page.platform is not None and page.platform.is_mobile() and not page.web
     keystores = phone_keys(page) if on_phone else None
     actions = await asyncio.to_thread(open_device, data_folder(), background=True, keystores=keystores)

@@ -126,7 +126,10 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
 def officer_side(here: Stage, chosen: ReferralId | None) -> ft.Control:
     """The left pane on tablets: the list with the two buttons under it."""
     return ft.Column(
-        [ft.Container(MyReferrals(chosen), expand=True), pinned(start_buttons(here), LIST)], spacing=0, expand=True
+        [ft.Container(MyReferrals(chosen), expand=True), pinned(start_buttons(here), LIST)],
+        spacing=0,
+        expand=True,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
 
 

@@ -270,12 +270,14 @@ def question(
             spoken(ft.Text(error, theme_style=S.BODY_MEDIUM, color=C.ERROR)) if error else None,
         ],
         spacing=8,
-        key=key,
+        key=ft.ScrollKey(key) if key else None,  # type: ignore[call-arg]
     )
 
 
 def text_field(label: str, value: str, **more: Any) -> ft.TextField:
     """A field to type into. Its text is always given (an uncontrolled one is emptied by the next render)."""
+    if more.get("max_length") is not None and not more.get("multiline"):
+        more.setdefault("counter", ft.Container())  # a limit is enforced; counting to it is for notes
     return ft.TextField(
         label=label,
         value=value,

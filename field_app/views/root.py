@@ -36,6 +36,7 @@ from field_app.views.unlock import Unlock, brand
 from field_app.wording import Words
 
 IDLE_CHECK_SECONDS = 5.0
+FRESH_SECONDS = 30.0
 _HIDDEN = (ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE)
 _SHOWN = (ft.AppLifecycleState.RESUME, ft.AppLifecycleState.SHOW)
 
@@ -115,9 +116,17 @@ def App(
         elif event.state in _SHOWN:
             set_covered(False)
 
+    async def look() -> None:
+        """Take in what another process wrote; now and then everything, so that ages grow."""
+        await asyncio.to_thread(actions.poll)
+        held = current.current
+        if held is not None and (now() - held.now).total_seconds() >= FRESH_SECONDS:
+            model.snapshot = await asyncio.to_thread(actions.snapshot)
+
     async def watch() -> None:
         while True:
             await asyncio.sleep(IDLE_CHECK_SECONDS)
+            await handler(look)()
             held = current.current
             if held is None or held.phase is not Phase.OPEN or seen.current is None:
                 continue

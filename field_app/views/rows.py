@@ -58,6 +58,13 @@ def dial_button(call: Call, here: Stage, *, big: bool = False) -> ft.Control:
     return make(label, dial, icon=ft.Icons.CALL)
 
 
+def answers_at(call: Call, here: Stage) -> str:
+    """Who answers a number, in the person's language where the pack knows it."""
+    programme = here.snapshot.programme
+    contacts = programme.contacts.values() if programme is not None else ()
+    return next((here.words.pack(c.name) for c in contacts if c.phone == call.number), call.label)
+
+
 def call_card(row: ReferralRow, call: Call, here: Stage) -> ft.Control:
     """LEAD does not know yet, or nobody has answered: whom to call and the code to give."""
     words = here.words
@@ -78,7 +85,9 @@ def call_card(row: ReferralRow, call: Call, here: Stage) -> ft.Control:
         padding=ft.Padding.only(right=8),
     )
     tone = Tone.BAD if row.nobody_answered else Tone.WAIT
-    who = ft.Text(f"{title_of(row, words)} · {call.label}", theme_style=S.BODY_MEDIUM, color=C.ON_SURFACE_VARIANT)
+    who = ft.Text(
+        f"{title_of(row, words)} · {answers_at(call, here)}", theme_style=S.BODY_MEDIUM, color=C.ON_SURFACE_VARIANT
+    )
     made = notice(icon, title, body, tone, [code, dial_button(call, here, big=True)])
     return ft.Semantics(content=column([who, made], spacing=4), live_region=True, key=f"call-{row.referral_id}")
 

@@ -81,7 +81,11 @@ def shell(
     def lock(_: object = None) -> object:
         return stage.do(stage.actions.lock)
 
-    main: ft.Control = body if bottom is None else ft.Column([body, bottom], spacing=0, expand=True)
+    main: ft.Control = (
+        body
+        if bottom is None
+        else ft.Column([body, bottom], spacing=0, expand=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+    )
     main = ft.Container(main, expand=True)
     controls: list[ft.Control] = [main]
     if stage.wide:

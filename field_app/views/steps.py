@@ -31,6 +31,7 @@ from field_app.views.parts import (
 from field_app.views.port import Step
 from field_app.views.questions import ETA_MINUTES
 from field_app.views.stage import Stage, stage
+from referral.lifecycle import Handoff
 from referral.operations import NotCompletedReason, Op, SaoAnswer
 
 I = ft.Icons  # noqa: E741
@@ -134,7 +135,8 @@ def Steps(detail: Detail) -> ft.Control:
                 return None
 
     known = [op for op in LOOKS if op in detail.steps]
-    big = next((op for op in MAIN if op in known), None)
+    settled = not here.officer or detail.row.handoff is Handoff.ACCEPTED  # before that, calling comes first
+    big = next((op for op in MAIN if op in known and settled), None)
     rest = [op for op in known if op is not big]
     parts: list[ft.Control | None] = []
     if big is not None:

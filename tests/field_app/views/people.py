@@ -39,9 +39,15 @@ class Person:
         self.ui, self.actions, self.hands, self.taps, self.typed = ui, actions, hands, 0, 0
 
     def buttons(self, name: str) -> list[ft.Control]:
-        kinds: tuple[type[ft.Control], ...] = (ft.Button, ft.IconButton)
         found: list[ft.Control] = []
-        for kind in (ft.FilledButton, ft.FilledTonalButton, ft.OutlinedButton, ft.TextButton, *kinds):
+        kinds: tuple[type[ft.Control], ...] = (
+            ft.FilledButton,
+            ft.FilledTonalButton,
+            ft.OutlinedButton,
+            ft.TextButton,
+            ft.IconButton,
+        )
+        for kind in kinds:
             for control in self.ui.all(kind, name):
                 if control not in found:
                     found.append(control)
@@ -60,7 +66,8 @@ class Person:
         def found() -> list[ft.FilledButton]:
             return [
                 button
-                for part in self.ui.all(ft.Column, f"ask-{question}")
+                for part in self.ui.all(ft.Column)
+                if isinstance(part.key, ft.ScrollKey) and part.key.value == f"ask-{question}"
                 for button in self.ui.walk(part)
                 if isinstance(button, ft.FilledButton) and button.key == value
             ]
