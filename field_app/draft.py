@@ -177,6 +177,8 @@ def title_of(wire: Mapping[str, Json]) -> str:
 
 def _check(kind: Kind, top: str, value: Json, path: str, programme: Programme) -> None:
     """Refuse the answer at `path` if it cannot be right; faults elsewhere wait for Save."""
+    if top == "place" and isinstance(value, Mapping):
+        value = {"text": "-", "lat": 0.0 if "lon" in value else None, "lon": 0.0 if "lat" in value else None, **value}
     try:
         referral = from_wire(Referral, _probe(kind, {top: value}))
         if top in PACK_FIELDS:
