@@ -110,11 +110,13 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
     if not isinstance(wire, dict):
         raise FieldError(path, ProblemCode.MALFORMED, "is not an object")
     values: dict[str, Any] = {}
-    names = set()
+    names: set[str] = set()
+    keeps = False
     for name, hint, default in _fields(cast(Hashable, cls)):
-        names.add(name)
-        if name == "extra":
+        if name == "extra":  # where unknown fields are kept, and no field of the wire
+            keeps = True
             continue
+        names.add(name)
         here = f"{path}.{name}" if path else name
         if wire.get(name) is None:
             if default is dataclasses.MISSING:
@@ -130,7 +132,7 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
                 ProblemCode.UNKNOWN_FIELD,
                 "is not a field of this record",
             )
-        if "extra" in names:
+        if keeps:
             values["extra"] = unknown
     return cls(**values)
 
