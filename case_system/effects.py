@@ -21,7 +21,7 @@ from case_system.assignment import Full, choose
 from case_system.audience import may_act, officers, staff_rung
 from case_system.handoff import Ladder, NoticeStep, Ring, advance_notice, can_notice
 from case_system.record import DESK, Amendment, Record, User
-from case_system.turn import UNDECIDED, Judgement, Scene, Turn, World
+from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Judgement, Scene, Turn, World
 from referral.codec import from_wire, to_wire
 from referral.lifecycle import Episode, Handoff, IllegalStep, Release, Review, Role, Step, Track
 from referral.model import Kind, Referral, Whereabouts
@@ -226,7 +226,13 @@ def _on_the_way(turn: Turn, body: OnTheWay) -> None:
 
 def _met(turn: Turn, body: Any) -> None:
     officer = turn.actor.role is Role.OFFICER
-    if turn.record.handoff not in (Handoff.MET, Handoff.INTAKE_COMPLETE):  # the second of the two confirms
+    early = officer and turn.record.handoff in (Handoff.NONE, *WAITS_FOR_SOMEONE)  # the acceptance is still on its way
+    if turn.record.episode is Episode.CLOSED:
+        raise _DoesNotFit
+    if not early and turn.record.handoff not in (
+        Handoff.MET,
+        Handoff.INTAKE_COMPLETE,
+    ):  # the second of the two confirms
         _steps(turn)
     if officer:
         turn.change(met_by_officer=True)

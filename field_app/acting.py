@@ -9,6 +9,7 @@ answer with something else (a draft). Must not know: which transport, which scre
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +31,8 @@ from field_app.vault.pin import Origin
 from referral.codec import canonical, from_wire, parse, to_wire
 from referral.model import OpId, ReferralId
 from referral.problems import FieldError, ProblemCode
+
+log = logging.getLogger(__name__)
 
 SETTINGS: Final = "settings.json"
 
@@ -217,7 +220,10 @@ class Acting:
                 self._told = self._device.store.mark()
             shot = self.snapshot()
             for callback in list(self._subscribers):
-                callback(shot)
+                try:
+                    callback(shot)
+                except Exception:  # a screen that has gone must not stop a save, nor the delivery
+                    log.exception("a screen could not be told")
 
     def _wake(self, *, at_once: bool = True) -> None:
         if self._courier is not None:

@@ -57,13 +57,20 @@ def show(
         model.snapshot = snapshot
 
     def changed(snapshot: Snapshot) -> None:  # from any thread
+        connection: object | None = page.session.connection
+        if connection is None:  # the browser is away; it is shown the newest when it is back
+            return
         page.run_task(take, snapshot)
 
     dispose = actions.subscribe(changed)
 
+    def back(_: object) -> None:
+        changed(actions.snapshot())
+
     def gone(_: object) -> None:
         dispose()
 
+    page.on_connect = back
     page.on_close = gone
     page.title = "LEAD Field"
     page.padding = 0

@@ -187,15 +187,18 @@ def may(op: Op, row: ReferralRow, role: Role) -> bool:
         case Op.AMEND | Op.SAO_CALL | Op.CONTACT | Op.ASK_WITHDRAWAL | Op.ON_THE_WAY:
             under_way = handoff in (Handoff.ACCEPTED, Handoff.MET, Handoff.INTAKE_COMPLETE)
             wanted = {
+                Op.CONTACT: handoff is not Handoff.OFFERED,
                 Op.SAO_CALL: row.kind is Kind.ARREST,
                 Op.ASK_WITHDRAWAL: under_way,
                 Op.ON_THE_WAY: handoff not in (Handoff.MET, Handoff.INTAKE_COMPLETE, Handoff.NOT_COMPLETED),
             }
             return not closed and wanted.get(op, True)
-        case Op.MET:  # an officer who hands a person over without a signal does not know that somebody has accepted
-            return not closed and handoff in (Handoff.NONE, Handoff.OFFERED, Handoff.ACCEPTED, Handoff.REDIRECTED)
+        case Op.MET if (
+            role is Role.OFFICER
+        ):  # who hands a person over without a signal may not know that somebody accepted
+            return not closed and (row.handoff is None or handoff in (Handoff.OFFERED, Handoff.ACCEPTED))
         case Op.NOT_COMPLETED if role is Role.OFFICER:
-            return not closed and handoff in (Handoff.NONE, Handoff.OFFERED, Handoff.ACCEPTED, Handoff.MET)
+            return not closed and handoff in (Handoff.OFFERED, Handoff.ACCEPTED, Handoff.MET)
         case Op.RELEASE:
             return any(
                 can(Track.RELEASE, states[Track.RELEASE], s, role) for s in (Step.SAY_YES, Step.SIGN, Step.REVOKE)
