@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from field_app.store.database import DiskFull
 from field_app.store.outbox import Outbox, Outgoing
 from field_app.sync.backoff import Backoff
 from field_app.sync.machine import Event, IllegalDelivery, State
@@ -105,6 +106,20 @@ def test_the_same_operation_cannot_be_saved_twice(rig: Rig) -> None:
     again = Outgoing(envelope=envelope, referral_id=ReferralId("x"), operation=Op.CREATE, made_at=NOON)
     with pytest.raises(Exception, match="contradict"), rig.store.write() as tx:
         rig.outbox.add(tx, again)
+
+
+def test_a_full_disk_undoes_the_whole_save_and_harms_nothing_before(rig: Rig) -> None:
+    first = rig.save("ref-1")
+    pages = rig.store.database.conn.execute("PRAGMA page_count").fetchone()[0]
+    rig.store.database.conn.execute(f"PRAGMA max_page_count = {pages + 2}")
+    before = rig.states()
+    with pytest.raises(DiskFull):
+        rig.save_many(200)
+    assert rig.states() == before == {first: State.WAITING}
+    rig.verify()
+    rig.store.database.conn.execute("PRAGMA max_page_count = 100000")
+    rig.save("ref-2")
+    assert rig.sync().accepted == 2
 
 
 # ---------------------------------------------------------------------------------------------------- held copies

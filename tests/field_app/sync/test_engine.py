@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from field_app.sync.machine import Event, State
+from field_app.vault.errors import VaultLocked
 from referral.envelope import ServerSigningKey
 from referral.model import DeviceId
 from referral.port import (
@@ -486,6 +487,38 @@ def test_a_kill_while_a_new_epoch_is_filed_converges(rig: Rig, server: MemoryCas
     assert rig.states() == dict.fromkeys(saved, State.ACCEPTED)
     assert len(server.applied) == 3
     rig.store.close()
+
+
+def test_changes_that_go_on_from_a_place_before_a_new_epoch_are_not_applied(rig: Rig, server: MemoryCaseSystem) -> None:
+    server.publish(3)
+    rig.sync()
+    server.epoch = "e2"
+    server.publish(1)
+    server.after = lambda r: replace(r, reset=False, changes=tuple(server.feed[3:]), cursor="e2:4")
+    result = rig.round()
+    assert (result.pulled, result.more, rig.applied()) == (0, True, [1, 2, 3])
+    assert (rig.carriage().epoch, rig.carriage().cursor) == ("e2", None)
+    server.after = None
+    rig.sync()
+    assert (rig.applied(), rig.carriage().cursor) == ([1, 2, 3, 4], "e2:4")
+
+
+def test_a_vault_that_is_shut_while_the_answer_comes_pulls_later(
+    rig: Rig, server: MemoryCaseSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    op_id = rig.save()
+    server.publish(1)
+
+    def shut(*args: object, **named: object) -> None:
+        raise VaultLocked("the vault is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig, "apply", shut)
+        result = rig.round()
+    assert (result.problem, result.pulled, rig.state(op_id)) == (None, 0, State.ACCEPTED)
+    assert rig.carriage().cursor is None
+    rig.sync()
+    assert rig.applied() == [1, 2]
 
 
 def test_a_cursor_that_is_too_old_starts_over(rig: Rig, server: MemoryCaseSystem) -> None:
