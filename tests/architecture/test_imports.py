@@ -23,7 +23,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "field_app/vault/keystores.py": frozenset({"flet_secure_storage", "keyring"}),
     "field_app/store/": frozenset({"sqlite_utils"}),
     "field_app/sync/http.py": frozenset({"requests", "urllib3"}),
-    "field_app/sync/enrol.py": frozenset({"requests"}),
+    "field_app/sync/listener.py": frozenset({"requests"}),
+    "field_app/sync/engine.py": frozenset({"sqlite_utils"}),  # the type of the transaction that it passes on (ADR 0006)
+    "field_app/courier.py": frozenset({"sqlite_utils"}),
+    "field_app/device.py": frozenset({"sqlite_utils"}),
     "field_app/views/": frozenset({"flet", "flet_geolocator"}),
     "case_system/service.py": frozenset(),
     "case_system/assignment.py": frozenset(),
