@@ -273,6 +273,8 @@ def DetailPane(referral_id: ReferralId, width: float, base: str = "") -> ft.Cont
     if row.call is not None:
         parts.append(call_card(row, row.call, here))
     coming = next_step(row)
+    if coming == "next.offered" and not here.officer:
+        coming = "next.offered_to_me"
     if coming is not None:
         who = row.case_manager or words("someone")
         parts.append(spoken(notice(ft.Icons.ARROW_FORWARD, words("next.title"), words(coming, name=who), Tone.PLAIN)))

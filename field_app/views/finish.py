@@ -11,7 +11,7 @@ from field_app.outcomes import Trouble
 from field_app.snapshot import Detail
 from field_app.views.asking import Asking, Change, Pen
 from field_app.views.boundary import component, handler, screen
-from field_app.views.form import WHOLE, expand_whole
+from field_app.views.form import WHOLE, Put, expand_whole
 from field_app.views.parts import Tone, column, margins, notice, pinned, primary, small, working
 from field_app.views.questions import QUESTIONS, asked_text
 from field_app.views.shell import room, shell
@@ -40,13 +40,6 @@ def patched(changes: Sequence[Change]) -> dict[str, Json]:
     return patch
 
 
-def replacing(path: str, value: Json, former: Json) -> Json:
-    """A value that replaces the former one whole under merge patch: what is not in it is taken back."""
-    if path in WHOLE and isinstance(value, Mapping) and isinstance(former, Mapping):
-        return {**dict.fromkeys(former), **value}
-    return value
-
-
 @component
 def FinishBody(referral_id: ReferralId, name: str, width: float, changed: Any, pen_slot: Any) -> ft.Control:
     """The question, over the referral as this device knows it."""
@@ -73,7 +66,7 @@ def FinishBody(referral_id: ReferralId, name: str, width: float, changed: Any, p
         set_answers(after)
         changed(list(changes))
 
-    held = ft.use_ref(put)
+    held = ft.use_ref(cast("Put | None", None))
     held.current = put
 
     async def write(changes: Sequence[Change]) -> None:

@@ -31,6 +31,7 @@ def delivery_line(here: Stage) -> ft.Control:
                 spacing=10,
             ),
             padding=ft.Padding.symmetric(horizontal=14, vertical=10),
+            border_radius=14,
             bgcolor=tone.ground,
             on_click=handler(lambda _: go("/outbox")) if tone in (Tone.WAIT, Tone.BAD) else None,
         )

@@ -27,6 +27,7 @@ from field_app.views.parts import (
     notice,
     outlined,
     primary,
+    quiet,
     small,
     text,
     wrap,
@@ -132,11 +133,9 @@ def Offer(row: ReferralRow, base: str) -> ft.Control:
                 spacing=10,
             )
         )
-    return card(
-        column(parts, spacing=10),
-        on_click=lambda _: go(f"{base}/referral/{row.referral_id}"),
-        key=f"offer-{row.referral_id}",
-    )
+    see = quiet(words("inbox.see"), lambda _: go(f"{base}/referral/{row.referral_id}"), icon=ft.Icons.ARTICLE_OUTLINED)
+    parts.append(see)
+    return card(column(parts, spacing=10), key=f"offer-{row.referral_id}")
 
 
 def caseload_line(here: Stage) -> ft.Control | None:

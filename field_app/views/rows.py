@@ -11,7 +11,21 @@ import flet as ft
 
 from field_app.snapshot import Call, DraftRow, ReferralRow
 from field_app.views.boundary import component, handler
-from field_app.views.parts import C, S, Tone, card, column, notice, outlined, primary, quiet, small, text, wrap
+from field_app.views.parts import (
+    C,
+    S,
+    Tone,
+    card,
+    column,
+    icon_button,
+    notice,
+    outlined,
+    primary,
+    quiet,
+    small,
+    text,
+    wrap,
+)
 from field_app.views.stage import Stage, stage
 from field_app.views.states import KINDS, chips, title_of
 from field_app.views.theme import GAP, RADIUS
@@ -98,32 +112,18 @@ def draft_row(
     """A form that was left: take it up again, or throw it away (Undo follows)."""
     words = here.words
     title = row.title or words("row.no_name")
+    line = words("draft.line", kind=words(f"kind.{row.kind}"), age=words.since(row.saved_at, here.snapshot.now))
     body = ft.Row(
         [
             ft.Icon(ft.Icons.EDIT_NOTE, size=26, color=C.PRIMARY),
-            column(
-                [
-                    text(title, S.TITLE_MEDIUM),
-                    small(
-                        words(
-                            "draft.line",
-                            kind=words(f"kind.{row.kind}"),
-                            age=words.since(row.saved_at, here.snapshot.now),
-                        )
-                    ),
-                ],
-                spacing=2,
-                expand=True,
-            ),
-            ft.IconButton(
-                icon=ft.Icons.DELETE_OUTLINE,
-                tooltip=words("draft.discard", title=title),
-                on_click=handler(lambda _: on_discard()),
-            ),
+            column([text(title, S.TITLE_MEDIUM), small(line)], spacing=2, expand=True),
         ],
         spacing=12,
     )
-    return card(body, on_click=lambda _: on_open(), key=f"draft-{row.referral_id}", padding=12)
+    opener = card(body, on_click=lambda _: on_open(), key=f"draft-{row.referral_id}", padding=14)
+    opener.expand = True
+    away = icon_button(ft.Icons.DELETE_OUTLINE, words("draft.discard", title=title), lambda _: on_discard())
+    return ft.Row([opener, away], spacing=4)
 
 
 @component
