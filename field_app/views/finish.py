@@ -11,7 +11,7 @@ from field_app.outcomes import Trouble
 from field_app.snapshot import Detail
 from field_app.views.asking import Asking, Change, Pen
 from field_app.views.boundary import component, handler, screen
-from field_app.views.form import WHOLE, Put, expand_whole
+from field_app.views.form import Put, expand_whole
 from field_app.views.parts import Tone, column, margins, notice, pinned, primary, small, working
 from field_app.views.questions import QUESTIONS, asked_text
 from field_app.views.shell import room, shell
@@ -23,20 +23,24 @@ from referral.operations import merge
 Json = Any
 
 
-def patched(changes: Sequence[Change]) -> dict[str, Json]:
-    """The changes as one merge patch, nested."""
-    patch: dict[str, Json] = {}
-    for path, value in changes:
-        here = patch
-        *way, last = path.split(".")
-        for name in way:
-            found = here.get(name)
-            here[name] = found if isinstance(found, dict) else {}
-            here = here[name]
-        if path in WHOLE and isinstance(value, Mapping) and isinstance(here.get(last), dict):
-            here[last] = {**dict.fromkeys(here[last]), **value}
-        else:
-            here[last] = value
+def nested(path: str, value: Json) -> dict[str, Json]:
+    """A value at a path, as a merge patch."""
+    made: Json = value
+    for name in reversed(path.split(".")):
+        made = {name: made}
+    return dict(made)
+
+
+def patch_between(before: Mapping[str, Json], after: Mapping[str, Json]) -> dict[str, Json]:
+    """The merge patch (RFC 7396) that makes `after` of `before`; empty when nothing changed."""
+    patch: dict[str, Json] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        former = before.get(name)
+        if isinstance(former, Mapping) and isinstance(value, Mapping):
+            if inner := patch_between(former, value):
+                patch[name] = inner
+        elif former != value:
+            patch[name] = value
     return patch
 
 
@@ -47,10 +51,13 @@ def FinishBody(referral_id: ReferralId, name: str, width: float, changed: Any, p
     detail, set_detail = ft.use_state(cast("Detail | None", None))
     answers, set_answers = ft.use_state(cast("dict[str, Json]", {}))
 
+    known = ft.use_ref(cast("dict[str, Json]", {}))
+
     async def load() -> None:
         found = await here.do(here.actions.detail, referral_id)
         if found.referral is not None:
-            set_answers(to_wire(found.referral))
+            known.current = to_wire(found.referral)
+            set_answers(dict(known.current))
         set_detail(found)
 
     ft.use_effect(handler(load), [referral_id])
@@ -61,10 +68,10 @@ def FinishBody(referral_id: ReferralId, name: str, width: float, changed: Any, p
         here.touched()
         after: dict[str, Json] = dict(slot.current or {})
         for path, value in expand_whole(changes):
-            after = merge(after, patched([(path, value)]))
+            after = merge(after, nested(path, value))
         slot.current = after
         set_answers(after)
-        changed(list(changes))
+        changed(patch_between(known.current or {}, after))
 
     held = ft.use_ref(cast("Put | None", None))
     held.current = put
@@ -106,17 +113,16 @@ def Finish() -> ft.View:
     path = ft.use_view_path()
     trouble, set_trouble = ft.use_state(cast("Trouble | None", None))
     pen = ft.use_ref(cast("Pen | None", None))
-    gathered = ft.use_ref(cast("list[Change]", []))
+    patch = ft.use_ref(cast("dict[str, Json]", {}))
 
-    def changed(more: list[Change]) -> None:
-        gathered.current = [*(gathered.current or []), *more]
+    def changed(now: dict[str, Json]) -> None:
+        patch.current = now
 
     async def save(_: object) -> None:
         if pen.current is not None:
             await pen.current.flush()
-        patch = patched(gathered.current or [])
-        if patch:
-            outcome = await here.do(here.actions.amend, referral_id, patch)
+        if patch.current:
+            outcome = await here.do(here.actions.amend, referral_id, patch.current)
             if isinstance(outcome, Trouble):
                 set_trouble(outcome)
                 return

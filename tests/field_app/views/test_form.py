@@ -5,7 +5,9 @@ from __future__ import annotations
 import flet as ft
 
 from field_app.views.asking import read_birth
+from field_app.views.finish import patch_between
 from referral.model import Kind
+from referral.operations import merge
 from tests.field_app.views.people import MARKET, Person, in_front_of
 from tests.support.demo_actions import DemoActions
 
@@ -268,3 +270,12 @@ def test_birth_is_read_as_age_or_date() -> None:
         except ValueError:
             continue
         raise AssertionError(wrong)
+
+
+def test_patch_between_takes_back_what_is_gone() -> None:
+    before = {"person": {"name": "A", "birth": {"age": 3}}, "reach": {"how": "none"}}
+    after = {"person": {"name": "A", "birth": {"date": "1990-05-02"}}, "basis": "observed"}
+    patch = patch_between(before, after)
+    assert patch == {"person": {"birth": {"age": None, "date": "1990-05-02"}}, "reach": None, "basis": "observed"}
+    assert merge(before, patch) == after
+    assert patch_between(after, after) == {}
