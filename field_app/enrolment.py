@@ -159,7 +159,7 @@ def _make_room(folder: Folder, surroundings: Surroundings) -> Trouble | None:
 def _waiting(device: Device) -> int:
     with device.store.read() as tx:
         counts = device.outbox.counts(tx, device.surroundings.clock.now())
-    return counts.waiting + counts.reoffered + counts.stored
+    return counts.waiting + counts.reoffered
 
 
 def _move_aside(folder: Folder, surroundings: Surroundings) -> None:

@@ -49,6 +49,7 @@ DELIVERY_OF: Final[Mapping[str, Delivery]] = {
 }
 _WORST: Final = (Delivery.ACCEPTED, Delivery.STORED, Delivery.WAITING, Delivery.NEEDS_ATTENTION)
 _SHOWN_ONLY: Final = frozenset({Op.INCOMPLETE, Op.ACKNOWLEDGE, Op.CREATE})
+_OFFERED_ON_RECEIPT: Final = (Whereabouts.COMING_IN, Whereabouts.CASE_MANAGER_COMING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,18 +188,17 @@ def may(op: Op, row: ReferralRow, role: Role) -> bool:
         case Op.AMEND | Op.SAO_CALL | Op.CONTACT | Op.ASK_WITHDRAWAL | Op.ON_THE_WAY:
             under_way = handoff in (Handoff.ACCEPTED, Handoff.MET, Handoff.INTAKE_COMPLETE)
             wanted = {
-                Op.CONTACT: handoff is not Handoff.OFFERED,
+                Op.CONTACT: handoff != Handoff.OFFERED,
                 Op.SAO_CALL: row.kind is Kind.ARREST,
                 Op.ASK_WITHDRAWAL: under_way,
                 Op.ON_THE_WAY: handoff not in (Handoff.MET, Handoff.INTAKE_COMPLETE, Handoff.NOT_COMPLETED),
             }
             return not closed and wanted.get(op, True)
-        case Op.MET if (
-            role is Role.OFFICER
-        ):  # who hands a person over without a signal may not know that somebody accepted
+        case Op.MET if role is Role.OFFICER:  # without a signal they may not know that somebody accepted
             return not closed and (row.handoff is None or handoff in (Handoff.OFFERED, Handoff.ACCEPTED))
-        case Op.NOT_COMPLETED if role is Role.OFFICER:
-            return not closed and handoff in (Handoff.OFFERED, Handoff.ACCEPTED, Handoff.MET)
+        case Op.NOT_COMPLETED if role is Role.OFFICER:  # of an unsent one it is known that it will be offered
+            will_be = row.handoff is None and row.whereabouts in _OFFERED_ON_RECEIPT
+            return not closed and (will_be or handoff in (Handoff.OFFERED, Handoff.ACCEPTED, Handoff.MET))
         case Op.RELEASE:
             return any(
                 can(Track.RELEASE, states[Track.RELEASE], s, role) for s in (Step.SAY_YES, Step.SIGN, Step.REVOKE)
