@@ -192,6 +192,7 @@ def _listen(host: str, port: int) -> socket.socket:
     if sys.platform != "win32":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
+    sock.listen(2048)  # connections wait from the moment the address is told
     sock.set_inheritable(True)
     return sock
 

@@ -16,6 +16,8 @@ from referral.views import NoticeKind
 
 _STAFF_NOTICES = HANDOFF_NOTICES | {NoticeKind.NEW_SOCIAL_CONTACT}
 _STEPS_UP = frozenset({Op.ACCEPT, Op.REDIRECT})  # whoever answers is right, rung or not
+_DESK_STEPS = frozenset({Op.OFFER, Op.RECORDS_CHECK, Op.ACCEPT})
+_NOBODYS = WAITS_FOR_SOMEONE | {Handoff.NONE, Handoff.NOT_COMPLETED}
 
 
 def officers(record: Record) -> frozenset[UserId]:
@@ -46,6 +48,13 @@ def staff_rung(scene: Scene) -> frozenset[UserId]:
     return frozenset(n.recipient for n in scene.notices if n.kind in _STAFF_NOTICES)
 
 
+def may_read(reader: User, record: Record, scene: Scene, world: World) -> bool:
+    """True when a case manager or peer may open the record on a page: it waits for someone, or it is theirs."""
+    if record.tally or reader.role not in (Role.CASE_MANAGER, Role.PEER):
+        return False
+    return record.handoff in WAITS_FOR_SOMEONE or reader.user_id in readers(record, staff_rung(scene), world)
+
+
 def may_act(op: Op, actor: User, record: Record, scene: Scene, world: World) -> bool:
     """True when the person has to do with this referral (whether the step fits is the tables' business)."""
     match actor.role:
@@ -61,7 +70,7 @@ def may_act(op: Op, actor: User, record: Record, scene: Scene, world: World) -> 
             if op in _STEPS_UP and record.handoff in WAITS_FOR_SOMEONE:
                 return True
             on_post = actor.user_id in world.posts.duty + world.posts.on_call
-            desk = op in (Op.OFFER, Op.RECORDS_CHECK, Op.ACCEPT) and on_post
-            return desk or actor.user_id in readers(record, staff_rung(scene), world)
+            free = record.handoff in _NOBODYS and op in _DESK_STEPS and on_post
+            return free or actor.user_id in readers(record, staff_rung(scene), world)
         case _:
             return False

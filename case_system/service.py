@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from case_system import arrival, enrolment
 from case_system.assignment import posts
-from case_system.audience import may_act, officers
+from case_system.audience import may_read, officers
 from case_system.audit import Deed
 from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
@@ -252,7 +252,7 @@ class CaseService:
             case Role.SUPERVISOR:
                 return record
             case Role.CASE_MANAGER | Role.PEER:
-                return record if may_act(Op.ACCEPT, user, record, docket.scene(record), world) else None
+                return record if may_read(user, record, docket.scene(record), world) else None
             case Role.SAO_REVIEWER if record.kind is Kind.ARREST and not record.tally:
                 return replace(record, referral=None if told is None else for_reviewer(told), amendments=())
             case Role.OFFICER if user.user_id in officers(record):
