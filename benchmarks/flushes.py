@@ -29,7 +29,9 @@ def count(device: Path, n: int) -> dict[str, float]:
     """The calls that flush, per save, by what they flush ("field.db-wal", "outbox/file", "outbox"). Errors: NotCounted."""
     strace = shutil.which("strace")
     if strace is None:
-        raise NotCounted("flushes are counted with strace, which is not installed here (Debian: apt-get install strace)")
+        raise NotCounted(
+            "flushes are counted with strace, which is not installed here (Debian: apt-get install strace)"
+        )
     log = device.parent / "strace.log"
     command = [strace, "-f", "-y", "-qq", "-e", f"trace={CALLS}", "-o", str(log)]
     child = [sys.executable, "-m", "benchmarks.flushes", str(device), str(n)]

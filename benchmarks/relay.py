@@ -58,9 +58,7 @@ def link(server: str, *, delay_s: float = 0.0) -> Iterator[Link]:
         def received(chunk: bytes) -> None:
             traffic.down += len(chunk)
 
-        await asyncio.gather(
-            _carry(reader, far_writer, delay_s, sent), _carry(far_reader, writer, delay_s, received)
-        )
+        await asyncio.gather(_carry(reader, far_writer, delay_s, sent), _carry(far_reader, writer, delay_s, received))
 
     async def serve() -> None:
         server_ = await asyncio.start_server(near, "127.0.0.1", 0)
@@ -69,7 +67,7 @@ def link(server: str, *, delay_s: float = 0.0) -> Iterator[Link]:
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.create_task(serve())  # noqa: RUF006 - it ends at once
+        loop.create_task(serve())
         loop.run_forever()
         for task in asyncio.all_tasks(loop):
             task.cancel()

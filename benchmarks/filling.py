@@ -1,0 +1,52 @@
+"""Puts many referrals into an open device at once: the rows that `Session.create` writes, one transaction for all of them.
+
+For benches that need a full device and do not measure saving. Envelope files are left out; the next start would write those that
+are still missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.ground import BenchFailed
+from field_app.actions import Actions
+from field_app.answers import complete
+from field_app.device import Device
+from field_app.holdings import put_step, record_data
+from field_app.session import Session
+from field_app.store.records import Shelf
+from referral.operations import Create, Op
+
+
+def fill(actions: Actions, wires: Iterable[Mapping[str, Any]]) -> int:
+    """Save these referrals, to be delivered; how many bytes their envelopes have."""
+    device, session = inside(actions)
+    size, today = 0, datetime.now(UTC).date()
+    with device.turn, session.records.write() as page:
+        for wire in wires:
+            referral = complete(wire, device.programme, today)
+            operation = session.sealer.operation(Op.CREATE, referral.referral_id, Create(referral=referral), base=0)
+            op_id, outgoing = session.sealer.seal(operation, session.outbox.next_seq(page.tx))
+            session.outbox.add(page.tx, outgoing)
+            page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
+            put_step(page, op_id, operation)
+            size += len(outgoing.envelope)
+    session.holdings.follow()
+    return size
+
+
+def inside(actions: Actions) -> tuple[Device, Session]:
+    """The device behind the actions, and its open session."""
+    device = actions._device
+    if device is None or device.session is None:
+        raise BenchFailed("the device is shut")
+    return device, device.session
+
+
+def deliver(actions: Actions, n: int) -> None:
+    """Deliver, and make sure that `n` operations were received."""
+    counts, trouble = actions.deliver()
+    if trouble is not None or counts.accepted != n or counts.waiting:
+        raise BenchFailed(f"{n} operations were to be received: {counts} {trouble}")
