@@ -12,6 +12,7 @@ from field_app.draft import missing as missing_of
 from field_app.draft import open_questions as open_of
 from field_app.draft import outlook as outlook_of
 from field_app.outcomes import Missing, Saved, Trouble
+from field_app.projection import call_of, unheard
 from field_app.troubles import FAULTS, refused, trouble
 from referral.eligibility import Outlook
 from referral.model import Kind, Referral, ReferralId
@@ -135,10 +136,15 @@ class Forms(Acting):
         device, session = self._open_device(), self._session()
         referral: Referral = complete(wire, device.programme, self._now().date())
         try:
-            op_id = session.create(referral)
-            return self._saved(referral.referral_id, op_id)
+            op_id, new = session.create(referral)
         except FAULTS as error:
             return trouble(error)
+        if not new:
+            return self._saved(referral.referral_id, op_id)
+        self._wake()
+        self._changed()
+        call = call_of(referral.referral_id, device.programme) if unheard(referral) else None
+        return Saved(referral_id=referral.referral_id, op_id=op_id, call=call)
 
     def _keep(self, draft: Draft) -> None:
         try:

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 from field_app.draft import Draft
 from field_app.store.records import Page, Records, Row, Shelf
-from referral.codec import canonical, from_wire, parse, to_wire
+from referral.codec import from_wire, to_wire
 from referral.model import Kind, OpId, Referral, ReferralId
-from referral.operations import Operation, decode, encode
+from referral.operations import Operation, decode
 from referral.views import CaseloadView, NoticeView, ReferralView
 
 Json = Any
@@ -47,11 +47,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnStep:
-    """An own operation that the case system's view does not show yet."""
+    """An own operation that the case system's view does not show yet. `payload`: as it was sealed, still readable."""
 
     row_id: bytes
     op_id: OpId
-    operation: Operation
+    base: int
+    n: int
+    payload: str = field(repr=False)
+
+    @property
+    def operation(self) -> Operation:
+        """The operation in the payload."""
+        return decode(self.payload.encode())
 
 
 class Holdings:
@@ -103,7 +110,7 @@ class Holdings:
         """The revision that the next own operation stands on: what is known to be there, and own steps on top (S10)."""
         view = self.view(referral_id)
         known = 0 if view is None else view.revision
-        return max([known, *(step.operation.base + 1 for step in self.steps.get(referral_id, ()))])
+        return max([known, *(step.base + 1 for step in self.steps.get(referral_id, ()))])
 
     def value(self, record: type[T], name: str) -> T | None:
         """An own value by name."""
@@ -148,10 +155,12 @@ class Holdings:
                 self.views[name] = row
                 return name
             case Shelf.STEP:
-                step = OwnStep(row_id=row.id, op_id=OpId(data["op_id"]), operation=decode(canonical(data["payload"])))
-                name = step.operation.referral_id
+                step = OwnStep(
+                    row_id=row.id, op_id=OpId(data["op_id"]), base=data["base"], n=data["n"], payload=data["payload"]
+                )
+                name = ReferralId(data["referral_id"])
                 steps = (*self.steps.get(name, ()), step)
-                self.steps[name] = tuple(sorted(steps, key=lambda step: (step.operation.base, step.operation.made_at)))
+                self.steps[name] = tuple(sorted(steps, key=lambda step: (step.base, step.n)))
                 return name
             case Shelf.DRAFT:
                 draft = from_wire(Draft, data, keep_unknown=True)
@@ -203,9 +212,16 @@ def shrunk_data(record: Record, receipt: str | None, received_at: datetime) -> d
     }
 
 
-def put_step(page: Page, op_id: OpId, operation: Operation) -> None:
+def put_step(page: Page, op_id: OpId, operation: Operation, device_seq: int, payload: bytes) -> None:
     """Keep an own operation readable until the view shows it; it can be sealed again from this."""
-    page.put(Shelf.STEP, {"op_id": op_id, "payload": parse(encode(operation))})
+    step = {
+        "op_id": op_id,
+        "referral_id": operation.referral_id,
+        "base": operation.base,
+        "n": device_seq,
+        "payload": payload.decode(),
+    }
+    page.put(Shelf.STEP, step)
 
 
 def put_own(page: Page, holdings: Holdings | None, name: str, value: Any) -> None:

@@ -30,7 +30,7 @@ from referral.lifecycle import (
     can,
     first_states,
 )
-from referral.model import Kind, OpId, ReferralId, Urgency, Whereabouts, Willing
+from referral.model import Kind, OpId, Referral, ReferralId, Urgency, Whereabouts, Willing
 from referral.numbers import call_code
 from referral.operations import OPERATIONS, OnTheWay, Op, Operation, ReleaseOfInformation, allowed
 from referral.problems import ProblemCode
@@ -164,11 +164,19 @@ def projected(row: ReferralRow, operation: Operation, me: Me) -> ReferralRow:
 def call_for(row: ReferralRow, wire: Mapping[str, Json], standing: Standing, programme: Programme) -> Call | None:
     """Whom to call by voice: while an arrest has not been received, or when nobody has answered its handoff."""
     refused = wire.get("willing") == Willing.NO.value
-    unheard = row.kind is Kind.ARREST and standing.unsent and not refused and row.episode is not Episode.CLOSED
-    if not (unheard or row.nobody_answered):
-        return None
+    silent = row.kind is Kind.ARREST and standing.unsent and not refused and row.episode is not Episode.CLOSED
+    return call_of(row.referral_id, programme) if silent or row.nobody_answered else None
+
+
+def unheard(referral: Referral) -> bool:
+    """Whether LEAD must be told of this new referral by voice until it is received."""
+    return referral.kind is Kind.ARREST and referral.willing is not Willing.NO
+
+
+def call_of(referral_id: ReferralId, programme: Programme) -> Call:
+    """The duty case manager's number and the code to give."""
     contact = programme.contacts["duty_case_manager"]
-    return Call(code=call_code(row.referral_id), number=contact.phone, label=contact.name.en)
+    return Call(code=call_code(referral_id), number=contact.phone, label=contact.name.en)
 
 
 def possible(row: ReferralRow, role: Role) -> tuple[Op, ...]:

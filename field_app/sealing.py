@@ -44,8 +44,11 @@ class Sealer:
             body=body,
         )
 
-    def seal(self, operation: Operation, device_seq: int) -> tuple[OpId, Outgoing]:
-        """The operation sealed to the agency and signed by this device, under a new random op_id."""
+    def seal(self, operation: Operation, device_seq: int, payload: bytes | None = None) -> tuple[OpId, Outgoing]:
+        """The operation sealed to the agency and signed by this device, under a new random op_id.
+
+        payload: `encode(operation)`, where the caller has it already.
+        """
         op_id = self.random_bytes(16)
         header = Header(
             agency=self.agency,
@@ -55,7 +58,7 @@ class Sealer:
             device_seq=device_seq,
             schema=SCHEMA,
         )
-        envelope = seal(encode(operation), header, self.agency_key, self.signing_key)
+        envelope = seal(payload or encode(operation), header, self.agency_key, self.signing_key)
         outgoing = Outgoing(
             envelope=envelope,
             referral_id=operation.referral_id,

@@ -25,7 +25,7 @@ from field_app.store.records import Page, Records, Shelf
 from field_app.vault.errors import NotWritten
 from referral.codec import from_wire, to_wire
 from referral.model import OpId, Referral, ReferralId
-from referral.operations import Amend, Body, Create, Op, Operation, merge
+from referral.operations import Amend, Body, Create, Op, Operation, encode, merge
 from referral.port import Change, ChangeKind
 from referral.problems import FieldError
 from referral.programme import Programme
@@ -40,37 +40,30 @@ class Session:
         self.offset_ms: int | None = None
 
     # ------------------------------------------------------------------------------------------------ saving
-    def create(self, referral: Referral) -> OpId:
-        """Save a new referral; a draft of the same id goes. The op_id of the first save of this id."""
+    def create(self, referral: Referral) -> tuple[OpId, bool]:
+        """Save a new referral; a draft of the same id goes. The op_id of the first save of this id, and whether this was it."""
         referral_id = referral.referral_id
         with self.records.write() as page:
             self.holdings.follow()
-            if (known := self._known(page, referral_id)) is not None:
-                op_id, is_new = known, False
-            else:
-                operation = self._operation(Op.CREATE, referral_id, Create(referral=referral))
-                op_id, outgoing = self.sealer.seal(operation, self.outbox.next_seq(page.tx, referral_id))
-                self.outbox.add(page.tx, outgoing)
-                page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
-                put_step(page, op_id, operation)
-                self._forget_draft(page, referral_id)
-                is_new = True
-        self._after([op_id] if is_new else [])
-        return op_id
+            if (known := self.holdings.records.get(referral_id)) is not None:
+                return known.op_id, False
+            operation = self._operation(Op.CREATE, referral_id, Create(referral=referral))
+            op_id = self._add(page, operation)
+            page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
+            self._forget_draft(page, referral_id)
+        self._after(op_id)
+        return op_id, True
 
     def step(self, op: Op, referral_id: ReferralId, body: Body) -> OpId:
         """Save a step on a referral. Errors: FieldError for an amendment that the referral cannot hold."""
         with self.records.write() as page:
             self.holdings.follow()
-            operation = self._operation(op, referral_id, body)
-            op_id, outgoing = self.sealer.seal(operation, self.outbox.next_seq(page.tx))
-            self.outbox.add(page.tx, outgoing)
-            put_step(page, op_id, operation)
+            op_id = self._add(page, self._operation(op, referral_id, body))
             record = self.holdings.records.get(referral_id)
             if isinstance(body, Amend) and record is not None and not record.shrunk:
                 changed = from_wire(Referral, merge(record.wire, body.changes), keep_unknown=True)
                 page.put(Shelf.RECORD, record_data(changed, record.op_id, record.made_at), record.row_id)
-        self._after([op_id])
+        self._after(op_id)
         return op_id
 
     # ------------------------------------------------------------------------------------------------ drafts
@@ -176,10 +169,12 @@ class Session:
         step = next((s for steps in self.holdings.steps.values() for s in steps if s.op_id == op_id), None)
         if step is None:
             return None
-        fresh, outgoing = self.sealer.seal(step.operation, self.outbox.next_seq(page.tx))
+        operation, payload = step.operation, step.payload.encode()
+        seq = self.outbox.next_seq(page.tx)
+        fresh, outgoing = self.sealer.seal(operation, seq, payload)
         page.drop(step.row_id)
-        put_step(page, fresh, step.operation)
-        record = self.holdings.records.get(step.operation.referral_id)
+        put_step(page, fresh, operation, seq, payload)
+        record = self.holdings.records.get(operation.referral_id)
         if record is not None and record.op_id == op_id and (referral := record.referral) is not None:
             page.put(Shelf.RECORD, record_data(referral, fresh, record.made_at), record.row_id)
         return outgoing
@@ -189,9 +184,14 @@ class Session:
         base = 0 if isinstance(body, Create) else self.holdings.next_base(referral_id)
         return self.sealer.operation(op, referral_id, body, base=base, offset_ms=self.offset_ms)
 
-    def _known(self, page: Page, referral_id: ReferralId) -> OpId | None:
-        record = self.holdings.records.get(referral_id)
-        return record.op_id if record is not None else self.outbox.has(page.tx, referral_id)
+    def _add(self, page: Page, operation: Operation) -> OpId:
+        """Seal an operation and put it into the outbox, readable beside it until the view shows it."""
+        payload = encode(operation)
+        seq = self.outbox.next_seq(page.tx, operation.referral_id if operation.op is Op.CREATE else None)
+        op_id, outgoing = self.sealer.seal(operation, seq, payload)
+        self.outbox.add(page.tx, outgoing)
+        put_step(page, op_id, operation, seq, payload)
+        return op_id
 
     def _forget_draft(self, page: Page, referral_id: ReferralId) -> None:
         if (known := self.holdings.drafts.get(referral_id)) is not None:
@@ -216,13 +216,12 @@ class Session:
         for referral_id, revision in revisions.items():
             received = set(self._received(page, referral_id))
             steps = self.holdings.steps.get(referral_id, ())
-            drop_all(page, [s.row_id for s in steps if s.row_id in received and s.operation.base < revision])
+            drop_all(page, [s.row_id for s in steps if s.row_id in received and s.base < revision])
 
-    def _after(self, op_ids: list[OpId]) -> None:
+    def _after(self, op_id: OpId) -> None:
         self.holdings.follow()
-        if op_ids:
-            try:
-                with self.store.read() as tx:
-                    self.outbox.write_files(tx, op_ids)
-            except NotWritten:  # saved all the same; the next start writes the copy
-                return
+        try:
+            with self.store.read() as tx:
+                self.outbox.write_files(tx, [op_id])
+        except NotWritten:  # saved all the same; the next start writes the copy
+            return

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -98,6 +98,14 @@ def locate_point(lat: float, lon: float, programme: Programme, accuracy_m: float
 
 def locate(text: str, programme: Programme) -> PlaceAnswer:
     """Where an address, block, corner, landmark or typed "latitude, longitude" lies, or `unknown` with what was found."""
+    answer = _find(text, programme)
+    if answer.lat is None or answer.lon is None or answer.nearest is not None:
+        return answer
+    return replace(answer, nearest=_nearest(answer.lat, answer.lon, programme))
+
+
+def _find(text: str, programme: Programme) -> PlaceAnswer:
+    """As `locate`, without the name of the nearest place, which costs more than all the rest."""
     index = place_index(programme)
     if (mark := index.landmarks.get(landmark_key(text))) is not None:
         return _answer(match_landmark(mark, programme), programme)
@@ -121,12 +129,12 @@ def zone_of(place: Place | None, programme: Programme) -> Zone:
     if place is None:
         return Zone.UNKNOWN
     if place.text is not None and place.source is not PlaceSource.GPS:
-        answer = locate(place.text, programme)
+        answer = _find(place.text, programme)
         if answer.zone is not Zone.UNKNOWN:
             return answer.zone
     if place.lat is not None and place.lon is not None:
         return judge(place.lat, place.lon, programme.zone, place.accuracy_m).zone
-    return locate(place.text, programme).zone if place.text is not None else Zone.UNKNOWN
+    return _find(place.text, programme).zone if place.text is not None else Zone.UNKNOWN
 
 
 # --- blocks -----------------------------------------------------------------------------------------------------------
@@ -223,7 +231,7 @@ def _answer(match: Match, programme: Programme) -> PlaceAnswer:
         lat=match.lat,
         lon=match.lon,
         text=match.text,
-        nearest=_nearest(match.lat, match.lon, programme),
+        nearest=None,
         matches=(match,),
     )
 
