@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import delivering, idling, keystrokes, linking, package, saving, sizes, unlocking
 from benchmarks.figures import Figure, Left, table
-from benchmarks.ground import ROOT, office
+from benchmarks.ground import ROOT, BenchFailed, office
 from benchmarks.watch import now
 
 Bench = Callable[[], Iterator[Figure | Left]]
@@ -53,7 +53,11 @@ def measure(names: Sequence[str], folder: Path, said: Callable[[str], None]) -> 
 def _told(name: str, bench: Bench, said: Callable[[str], None]) -> list[Figure | Left]:
     said(f"{name} ...")
     began = now()
-    found = list(bench())
+    found: list[Figure | Left] = []
+    try:
+        found.extend(bench())
+    except BenchFailed as error:
+        found.append(Left(bench=name, why=f"{error}."))
     said(f"{name}: {now() - began:.1f} s")
     return found
 

@@ -14,7 +14,7 @@ from benchmarks.ground import BenchFailed
 from field_app.actions import Actions
 from field_app.answers import complete
 from field_app.device import Device
-from field_app.holdings import put_step, record_data
+from field_app.holdings import record_data
 from field_app.session import Session
 from field_app.store.records import Shelf
 from referral.operations import Create, Op
@@ -23,18 +23,17 @@ from referral.operations import Create, Op
 def fill(actions: Actions, wires: Iterable[Mapping[str, Any]]) -> int:
     """Save these referrals, to be delivered; how many bytes their envelopes have."""
     device, session = inside(actions)
-    size, today = 0, datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     with device.turn, session.records.write() as page:
         for wire in wires:
             referral = complete(wire, device.programme, today)
-            operation = session.sealer.operation(Op.CREATE, referral.referral_id, Create(referral=referral), base=0)
-            op_id, outgoing = session.sealer.seal(operation, session.outbox.next_seq(page.tx))
-            session.outbox.add(page.tx, outgoing)
+            operation = session._operation(Op.CREATE, referral.referral_id, Create(referral=referral))
+            op_id = session._add(page, operation)
             page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
-            put_step(page, op_id, operation)
-            size += len(outgoing.envelope)
     session.holdings.follow()
-    return size
+    with device.store.read() as tx:
+        size = tx.execute("SELECT total(length(envelope)) FROM outbox WHERE state = 'waiting'").fetchone()[0]
+    return int(size)
 
 
 def inside(actions: Actions) -> tuple[Device, Session]:

@@ -58,7 +58,10 @@ def link(server: str, *, delay_s: float = 0.0) -> Iterator[Link]:
         def received(chunk: bytes) -> None:
             traffic.down += len(chunk)
 
-        await asyncio.gather(_carry(reader, far_writer, delay_s, sent), _carry(far_reader, writer, delay_s, received))
+        with suppress(asyncio.CancelledError):  # the link is being taken down
+            await asyncio.gather(
+                _carry(reader, far_writer, delay_s, sent), _carry(far_reader, writer, delay_s, received)
+            )
 
     async def serve() -> None:
         server_ = await asyncio.start_server(near, "127.0.0.1", 0)

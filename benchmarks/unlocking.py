@@ -39,7 +39,7 @@ def run(office: Office, folder: Path, *, sizes: tuple[int, ...] = (1_000, 10_000
     for n in sizes:
         place = folder / f"unlock-{n}"
         actions = office.device(place, f"bench-unlock-{n}")
-        fill(actions, people(n, seed=600))
+        fill(actions, people(n, seed=600 + n))
         deliver(actions, n)
         actions.close()
         yield from full(place, n, middle(kdf), runs)
