@@ -277,7 +277,7 @@ def question(
 def text_field(label: str, value: str, **more: Any) -> ft.TextField:
     """A field to type into. Its text is always given (an uncontrolled one is emptied by the next render)."""
     if more.get("max_length") is not None and not more.get("multiline"):
-        more.setdefault("counter", ft.Container())  # a limit is enforced; counting to it is for notes
+        more.setdefault("counter", ft.Container(width=0, height=0))  # a limit is enforced; counting to it is for notes
     return ft.TextField(
         label=label,
         value=value,
