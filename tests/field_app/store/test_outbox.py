@@ -346,6 +346,8 @@ def test_a_lost_database_is_rebuilt_from_the_files_and_sent(rig: Rig) -> None:
     stranger, damaged = "aa" * 16, "bb" * 16
     write_durably(rig.files.folder / f"{stranger}.env", (rig.files.read(saved[0]) or b"")[:-64] + bytes(64))
     write_durably(rig.files.folder / f"{damaged}.env", b"no envelope")
+    renamed = "cc" * 16
+    write_durably(rig.files.folder / f"{renamed}.env", rig.files.read(saved[0]) or b"")
     (rig.files.folder / "notes.txt").write_text("somebody else's")
     with rig.store.write() as tx:
         refused = rig.outbox.tidy(tx, device=foreign.public(), after_loss=True)
@@ -353,7 +355,7 @@ def test_a_lost_database_is_rebuilt_from_the_files_and_sent(rig: Rig) -> None:
     with rig.store.write() as tx:
         tidied = rig.outbox.tidy(tx, device=rig.device_key.public(), after_loss=True)
     assert list(tidied.recovered) == saved
-    assert tidied.strangers == (stranger, damaged)
+    assert tidied.strangers == (stranger, damaged, renamed)
     with rig.store.read() as tx:
         assert rig.outbox.next_seq(tx) == 4
         (first, *_) = rig.outbox.entries(tx)
