@@ -20,10 +20,8 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Engine
 from uvicorn.supervisors import Multiprocess
 
-from case_system.accounts import Accounts
 from case_system.auth import Sessions
 from case_system.dispatcher import Dispatcher
 from case_system.http import create_app
@@ -35,9 +33,12 @@ from case_system.packs import Packs
 from case_system.ports import Clock, RandomBytes
 from case_system.service import CaseService
 from case_system.storage import StorageError
+from case_system.store.accounts import Accounts
 from case_system.store.database import Database
-from case_system.store.engine import open_engine
+from case_system.store.engine import Engine, open_engine
 from case_system.store.migrate import is_current
+from case_system.store.notices import NoticeRows
+from case_system.store.sign_ins import SignInRows
 from case_system.streams import Streams
 from referral.port import Refused
 from referral.programme import Programme
@@ -100,14 +101,14 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
 
     packs = Packs(files)
     service = CaseService(database, clock=clock, rng=rng, keys=keys, packs=packs)
-    book = NoticeBook(engine, keys, service.climb)
+    book = NoticeBook(NoticeRows(engine, keys), service.climb)
     return System(
         engine=engine,
         keys=keys,
         database=database,
         service=service,
         accounts=Accounts(engine=engine, clock=clock, rng=rng, keys=keys),
-        sessions=Sessions(engine, clock=clock, rng=rng, keys=keys),
+        sessions=Sessions(SignInRows(engine), clock=clock, rng=rng, keys=keys),
         streams=streams,
         dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock),
         changed=changed,

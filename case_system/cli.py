@@ -17,10 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
-from case_system import app, audit, backup, exports, foundation
-from case_system.accounts import NotSo
+from case_system import app
 from case_system.app import DATABASE_VARIABLE, KEYS_VARIABLE, NotReady, System, utc_now
 from case_system.assignment import Post
 from case_system.enrolment import link
@@ -29,8 +26,9 @@ from case_system.notify.channels import BadChannel
 from case_system.notify.channels import check as check_channel
 from case_system.packs import read_folder
 from case_system.storage import StorageError
-from case_system.store import schema
-from case_system.store.engine import open_engine, transaction
+from case_system.store import backup, exports, foundation
+from case_system.store.accounts import NotSo
+from case_system.store.engine import open_engine
 from referral.codec import to_wire
 from referral.lifecycle import Role
 from referral.model import OpId, UserId
@@ -213,10 +211,7 @@ def _duty(args: argparse.Namespace) -> tuple[Any, str]:
             system.accounts.set_post(Post.SAO, args.users, by=args.by)
         case _:
             pass
-    with transaction(system.engine, write=False) as db:
-        t = schema.rota
-        rows = db.execute(select(t.c.post, t.c.user_id).order_by(t.c.post, t.c.rank)).all()
-    posts = {post.value: [row.user_id for row in rows if row.post == post.value] for post in Post}
+    posts = exports.rota(system.engine)
     return posts, "\n".join(f"{post}: {', '.join(users) or '-'}" for post, users in posts.items())
 
 
@@ -245,37 +240,13 @@ def _devices(args: argparse.Namespace) -> tuple[Any, str]:
             system.accounts.release(args.device, by=args.by)
             return {"device_id": args.device, "release": True}, f"released {args.device} at its next sync"
         case "held":
-            t = schema.operations
-            with transaction(system.engine, write=False) as db:
-                found = db.execute(
-                    select(t.c.device_id, t.c.op_id, t.c.referral_id, t.c.op, t.c.received_at)
-                    .where(t.c.outcome == "stored", t.c.code == "device_revoked")
-                    .order_by(t.c.received_at)
-                ).all()
-            rows = [dict(row._mapping) | {"received_at": to_wire(row.received_at)} for row in found]
+            rows = exports.held(system.engine)
             return rows, _table(rows, ("device_id", "op_id", "referral_id", "op", "received_at"))
         case "pass":
             receipt = system.service.decide_held(UserId(args.supervisor), args.device, OpId(args.op_id))
             return to_wire(receipt), f"{receipt.op_id} {receipt.outcome}"
         case _:
-            d = schema.devices
-            with transaction(system.engine, write=False) as db:
-                found = db.execute(select(d).order_by(d.c.enrolled_at)).all()
-            rows = [
-                {
-                    "device_id": row.device_id,
-                    "user": row.user_id,
-                    "role": row.role,
-                    "state": row.state,
-                    "seen_at": None if row.seen_at is None else to_wire(row.seen_at),
-                    "waiting": row.waiting,
-                    "oldest_unsent_s": row.oldest_unsent_s,
-                    "needs_attention": row.needs_attention,
-                    "locked": row.locked,
-                    "app": row.app,
-                }
-                for row in found
-            ]
+            rows = exports.devices(system.engine)
             return rows, _table(rows, ("device_id", "user", "state", "seen_at", "waiting", "oldest_unsent_s", "locked"))
 
 
@@ -290,11 +261,7 @@ def _notices(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _audit(args: argparse.Namespace) -> tuple[Any, str]:
-    a, head = schema.audit, schema.ledger
-    with transaction(_system(args).engine, write=False) as db:
-        n, last = db.execute(select(head.c.audit_n, head.c.audit_hash)).one()
-        found = db.execution_options(yield_per=1000).execute(select(a).order_by(a.c.n))
-        verdict = audit.verify((dict(row._mapping) for row in found), n, last)
+    verdict = exports.audit_verdict(_system(args).engine)
     answer = {"rows": verdict.rows, "ok": verdict.bad_row is None, "bad_row": verdict.bad_row, "reason": verdict.reason}
     if verdict.bad_row is not None:
         _print(args, answer, f"row {verdict.bad_row}: {verdict.reason}")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import Engine as Engine  # the composition root names the type from here
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from case_system.storage import Contention, StorageFull, Unreachable

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from case_system.auth import Denied, Session, Sessions, SignedIn, Why
 from case_system.store import schema
+from case_system.store.sign_ins import SignInRows
 from referral.lifecycle import Role
 from referral.model import UserId
 from tests.support.agency import Agency
@@ -22,7 +23,7 @@ PASSWORD = "correct horse battery"
 def sessions(agency: Agency) -> Sessions:
     """Sessions with a cheap password hash, and a password for `sup`."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    made = Sessions(agency.engine, clock=agency.clock, rng=os.urandom, keys=agency.keys, hasher=cheap)
+    made = Sessions(SignInRows(agency.engine), clock=agency.clock, rng=os.urandom, keys=agency.keys, hasher=cheap)
     made.set_password(UserId("sup"), PASSWORD)
     return made
 

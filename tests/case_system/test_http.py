@@ -166,7 +166,7 @@ def test_each_code_that_the_server_says_has_a_status() -> None:
         ProblemCode.ID_TAKEN, ProblemCode.UNKNOWN_VERSION, ProblemCode.UNKNOWN_KEY, ProblemCode.KEY_RETIRED, ProblemCode.DAMAGED,
         ProblemCode.WAITING_FOR_EARLIER, ProblemCode.NOT_THE_AGENCY, ProblemCode.NO_CONNECTION, ProblemCode.NOT_A_CASE_SYSTEM,
         ProblemCode.WRONG_PIN, ProblemCode.LOCKED, ProblemCode.KEY_UNAVAILABLE, ProblemCode.KEY_LOST, ProblemCode.VAULT_DAMAGED,
-        ProblemCode.DISK_FULL, ProblemCode.NOT_ENROLLED, ProblemCode.IN_USE,
+        ProblemCode.DISK_FULL, ProblemCode.NOT_ENROLLED, ProblemCode.IN_USE, ProblemCode.SHUT,
     }  # fmt: skip
     assert set(ProblemCode) - set(STATUS) == device_only
 

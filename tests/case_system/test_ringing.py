@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from case_system import exports
 from case_system.assignment import Post
 from case_system.notice_book import NoticeBook
 from case_system.notify.channels import Sent
-from case_system.store import schema
+from case_system.store import exports, schema
+from case_system.store.notices import NoticeRows
 from referral.lifecycle import Handoff, Review
 from referral.model import Birth, Person, Urgency, UserId, Whereabouts, Willing
 from referral.numbers import call_code
@@ -278,7 +278,7 @@ def test_one_message_speaks_for_all_notices_of_a_kind(agency: Agency) -> None:
     officer = agency.device("o1")
     agency.accounts.add_channel("cm1", "console://cm1")
     officer.send(*(officer.create(arrest()) for _ in range(3)))
-    book = NoticeBook(agency.engine, agency.keys, agency.service.climb)
+    book = NoticeBook(NoticeRows(agency.engine, agency.keys), agency.service.climb)
     due = book.due_notices(agency.clock(), 100)
     assert sorted((d.kind.value, d.urls) for d in due) == [
         ("handoff_offered", ()), ("handoff_offered", ("console://cm1",)), ("sao_review", ()),
@@ -293,7 +293,7 @@ def test_a_notice_that_failed_comes_again_and_one_that_was_answered_does_not(age
     officer, manager = agency.device("o1"), agency.device("cm1")
     told = arrest()
     officer.send(officer.create(told))
-    book = NoticeBook(agency.engine, agency.keys, agency.service.climb)
+    book = NoticeBook(NoticeRows(agency.engine, agency.keys), agency.service.climb)
     for one in book.due_notices(agency.clock(), 100):
         book.notice_failed(one.notice_id, agency.clock() + timedelta(seconds=4))
     assert book.due_notices(agency.clock(), 100) == []

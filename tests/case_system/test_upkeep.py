@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, select, update
 
-from case_system import audit, backup, exports
+from case_system import audit
 from case_system.audit import Verdict
 from case_system.keyfolder import KeyFolder, KeyFolderError
-from case_system.store import migrate, schema
+from case_system.store import backup, exports, migrate, schema
 from case_system.store.engine import open_engine, transaction
 from referral.model import Birth, Person, Place, PlaceSource
 from referral.operations import Op

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from case_system import backup
-from case_system.store import schema
+from case_system.store import backup, schema
 from referral.codec import canonical, to_wire
 from referral.lifecycle import Episode, Handoff, Release
 from referral.model import Birth, Person, Place, PlaceSource, Reach, ReachHow, UserId

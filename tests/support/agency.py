@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Select
 
-from case_system import foundation
-from case_system.accounts import Accounts
 from case_system.assignment import Post
 from case_system.keyfolder import KeyFolder
 from case_system.packs import Packs
 from case_system.service import CaseService
+from case_system.store import foundation
+from case_system.store.accounts import Accounts
 from case_system.store.database import Database
 from case_system.store.engine import open_engine
 from referral.lifecycle import Role

@@ -13,15 +13,18 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from case_system import sealing
-from case_system.audit import Deed
+from case_system.assignment import Post
+from case_system.audit import Deed, Verdict, verify
 from case_system.ports import Clock, Keys
 from case_system.record import Record
-from case_system.store import schema
+from case_system.store import lookups, schema
 from case_system.store.engine import transaction
 from case_system.store.ledger import close
 from case_system.store.records import record_of
 from referral.codec import to_wire
 from referral.place import zone_of
+from referral.port import Outcome
+from referral.problems import ProblemCode
 from referral.programme import Programme
 
 
@@ -73,6 +76,54 @@ def notices(engine: Engine) -> list[dict[str, Any]]:
             }
             for row in rows
         ]
+
+
+def rota(engine: Engine) -> dict[str, list[str]]:
+    """Who stands on each post, in the order in which they are rung."""
+    with transaction(engine, write=False) as db:
+        found = lookups.rota(db)
+    return {post.value: [str(user) for user in found.get(post, ())] for post in Post}
+
+
+def devices(engine: Engine) -> list[dict[str, Any]]:
+    """Every device and the unsent work that it reports (S17)."""
+    d = schema.devices
+    with transaction(engine, write=False) as db:
+        return [
+            {
+                "device_id": row.device_id,
+                "user": row.user_id,
+                "role": row.role,
+                "state": row.state,
+                "seen_at": None if row.seen_at is None else to_wire(row.seen_at),
+                "waiting": row.waiting,
+                "oldest_unsent_s": row.oldest_unsent_s,
+                "needs_attention": row.needs_attention,
+                "locked": row.locked,
+                "app": row.app,
+            }
+            for row in db.execute(select(d).order_by(d.c.enrolled_at, d.c.device_id))
+        ]
+
+
+def held(engine: Engine) -> list[dict[str, Any]]:
+    """What revoked devices sent, waiting for a supervisor."""
+    t = schema.operations
+    found = select(t.c.device_id, t.c.op_id, t.c.referral_id, t.c.op, t.c.received_at).where(
+        t.c.outcome == Outcome.STORED.value, t.c.code == ProblemCode.DEVICE_REVOKED.value
+    )
+    with transaction(engine, write=False) as db:
+        rows = db.execute(found.order_by(t.c.received_at)).mappings()
+        return [dict(row) | {"received_at": to_wire(row["received_at"])} for row in rows]
+
+
+def audit_verdict(engine: Engine) -> Verdict:
+    """The audit trail checked from its first row to its head."""
+    a, head = schema.audit, schema.ledger
+    with transaction(engine, write=False) as db:
+        n, last = db.execute(select(head.c.audit_n, head.c.audit_hash)).one()
+        found = db.execution_options(yield_per=1000).execute(select(a).order_by(a.c.n))
+        return verify((dict(row) for row in found.mappings()), n, last)
 
 
 def case_number(keys: Keys, referral_id: str) -> str:

@@ -26,10 +26,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text, update
 
 from case_system.audit import Deed
-from case_system.foundation import new_epoch
 from case_system.ports import Clock, RandomBytes
 from case_system.store import migrate, schema
 from case_system.store.engine import transaction
+from case_system.store.foundation import new_epoch
 from case_system.store.ledger import close
 
 FORMAT = "lead-backup/1"
