@@ -49,6 +49,8 @@ DELIVERY_OF: Final[Mapping[str, Delivery]] = {
 }
 _WORST: Final = (Delivery.ACCEPTED, Delivery.STORED, Delivery.WAITING, Delivery.NEEDS_ATTENTION)
 _SHOWN_ONLY: Final = frozenset({Op.INCOMPLETE, Op.ACKNOWLEDGE, Op.CREATE})
+_WHEREABOUTS: Final[Mapping[Json, Whereabouts]] = {word.value: word for word in Whereabouts}
+_URGENCY: Final[Mapping[Json, Urgency]] = {word.value: word for word in Urgency}
 _OFFERED_ON_RECEIPT: Final = (Whereabouts.COMING_IN, Whereabouts.CASE_MANAGER_COMING)
 
 
@@ -98,38 +100,30 @@ def row(
     if record is None and view is None:
         raise ValueError("there is nothing known of this referral")
     wire = _wire(record, view)
-    if view is not None:
-        base = _from_view(referral_id, view, standing)
-    else:
-        assert record is not None  # noqa: S101 - one of the two is there, see above
-        base = ReferralRow(
-            referral_id=referral_id,
-            kind=record.kind,
-            title="",
-            created_at=record.made_at,
-            delivery=standing.delivery,
-            mine=True,
-        )
-    base = replace(
-        base,
+    known: dict[str, Any] = {} if view is None else _of_view(view)
+    if record is not None:
+        known["created_at"] = record.made_at
+        known.setdefault("kind", record.kind)
+        known.setdefault("mine", True)
+        known["receipt"] = known.get("receipt") or record.receipt
+        known["received_at"] = known.get("received_at") or record.received_at
+    base = ReferralRow(
+        referral_id=referral_id,
         title=title_of(wire),
-        created_at=base.created_at if record is None else record.made_at,
+        delivery=standing.delivery,
         reason=standing.reason,
-        receipt=base.receipt or (None if record is None else record.receipt),
-        received_at=base.received_at or (None if record is None else record.received_at),
-        whereabouts=_enum(Whereabouts, wire.get("whereabouts")),
-        urgency=_enum(Urgency, wire.get("urgency")),
+        whereabouts=_WHEREABOUTS.get(wire.get("whereabouts")),
+        urgency=_URGENCY.get(wire.get("urgency")),
         eta_at=None if (eta := wire.get("eta_at")) is None else datetime.fromisoformat(eta),
         shrunk=record is not None and record.shrunk,
+        **known,
     )
     for operation in operations:
         base = projected(base, operation, me)
     own = record is not None and not record.shrunk and base.episode is not Episode.CLOSED
-    return replace(
-        base,
-        to_finish=open_questions(wire, programme) if own else (),
-        call=call_for(base, wire, standing, programme),
-    )
+    to_finish = open_questions(wire, programme) if own else ()
+    call = call_for(base, wire, standing, programme)
+    return replace(base, to_finish=to_finish, call=call) if to_finish or call else base
 
 
 def projected(row: ReferralRow, operation: Operation, me: Me) -> ReferralRow:
@@ -226,27 +220,24 @@ def state_word(row: ReferralRow) -> str:
     return "recorded" if row.review is None else row.review.value
 
 
-def _from_view(referral_id: ReferralId, view: ReferralView, standing: Standing) -> ReferralRow:
-    return ReferralRow(
-        referral_id=referral_id,
-        kind=view.kind,
-        title="",
-        created_at=view.received_at,
-        delivery=standing.delivery,
-        receipt=view.receipt,
-        received_at=view.received_at,
-        review=view.review,
-        handoff=view.handoff,
-        charge=view.charge,
-        release=view.release,
-        episode=view.episode,
-        flags=view.flags,
-        case_manager=view.case_manager,
-        officer_name=view.officer_name,
-        offered_at=view.offered_at,
-        nobody_answered=view.unanswered_since is not None and view.handoff is Handoff.OFFERED,
-        mine=view.mine,
-    )
+def _of_view(view: ReferralView) -> dict[str, Any]:
+    return {
+        "kind": view.kind,
+        "created_at": view.received_at,
+        "receipt": view.receipt,
+        "received_at": view.received_at,
+        "review": view.review,
+        "handoff": view.handoff,
+        "charge": view.charge,
+        "release": view.release,
+        "episode": view.episode,
+        "flags": view.flags,
+        "case_manager": view.case_manager,
+        "officer_name": view.officer_name,
+        "offered_at": view.offered_at,
+        "nobody_answered": view.unanswered_since is not None and view.handoff is Handoff.OFFERED,
+        "mine": view.mine,
+    }
 
 
 def _wire(record: Record | None, view: ReferralView | None) -> Mapping[str, Json]:
@@ -268,7 +259,3 @@ def _states(row: ReferralRow) -> dict[Track, str]:
         Track.EPISODE: row.episode,
     }
     return {track: str(first[track] if state is None else state) for track, state in known.items()}
-
-
-def _enum(kind: Any, value: Json) -> Any:
-    return kind(value) if value in set(kind) else None

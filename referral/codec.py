@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
@@ -26,6 +26,7 @@ from referral.problems import FieldError, ProblemCode
 
 T = TypeVar("T")
 Json = Any
+_Reader = Callable[[Json, str, bool], Any]  # value, its wire path, whether unknown fields are kept
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)\Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
@@ -110,94 +111,164 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
     if not isinstance(wire, dict):
         raise FieldError(path, ProblemCode.MALFORMED, "is not an object")
     values: dict[str, Any] = {}
-    names: set[str] = set()
-    keeps = False
-    for name, hint, default in _fields(cast(Hashable, cls)):
-        if name == "extra":  # where unknown fields are kept, and no field of the wire
-            keeps = True
+    seen = 0
+    fields, keeps = _readers(cast(Hashable, cls))
+    for name, read, needed in fields:
+        value = wire.get(name)
+        if value is None:
+            if needed:
+                raise FieldError(_below(path, name), ProblemCode.MISSING_ANSWER, "is needed")
+            seen += name in wire
             continue
-        names.add(name)
-        here = f"{path}.{name}" if path else name
-        if wire.get(name) is None:
-            if default is dataclasses.MISSING:
-                raise FieldError(here, ProblemCode.MISSING_ANSWER, "is needed")
-            continue
-        values[name] = _read(hint, wire[name], here, keep_unknown)
-    unknown = {key: value for key, value in wire.items() if key not in names}
-    if unknown:
+        seen += 1
+        values[name] = read(value, _below(path, name), keep_unknown)
+    if seen != len(wire):
+        known = {name for name, _, _ in fields}
+        unknown = {key: value for key, value in wire.items() if key not in known}
         if not keep_unknown:
-            first = min(map(str, unknown))
-            raise FieldError(
-                f"{path}.{first[:60]}" if path else first[:60],
-                ProblemCode.UNKNOWN_FIELD,
-                "is not a field of this record",
-            )
+            first = min(map(str, unknown))[:60]
+            raise FieldError(_below(path, first), ProblemCode.UNKNOWN_FIELD, "is not a field of this record")
         if keeps:
             values["extra"] = unknown
     return cls(**values)
 
 
-def _read(hint: Any, value: Json, path: str, keep: bool) -> Any:
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+@cache
+def _readers(cls: Hashable) -> tuple[tuple[tuple[str, _Reader, bool], ...], bool]:
+    """How each field of a record is read, made once: name, reader, whether it is needed; and whether unknown ones are kept."""
+    fields = _fields(cls)
+    readers = tuple(
+        (name, _reader(hint), default is dataclasses.MISSING)
+        for name, hint, default in fields
+        if name != "extra"  # where unknown fields are kept, and no field of the wire
+    )
+    return readers, any(name == "extra" for name, _, _ in fields)
+
+
+def _reader(hint: Any) -> _Reader:
+    """The reader of one type hint."""
     if isinstance(hint, NewType):
         hint = hint.__supertype__
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        inner = [arm for arm in get_args(hint) if arm is not type(None)]
-        return _read(inner[0], value, path, keep)
+        return _reader(next(arm for arm in get_args(hint) if arm is not type(None)))
     if origin is tuple:
-        if not isinstance(value, list):
-            raise FieldError(path, ProblemCode.INVALID_VALUE, "is not a list")
-        return tuple(_read(get_args(hint)[0], item, f"{path}[{i}]", keep) for i, item in enumerate(value))
+        return _list_reader(_reader(get_args(hint)[0]))
     if hint is Any:
-        return value
+        return lambda value, path, keep: value
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, dict):
-            raise FieldError(path, ProblemCode.INVALID_VALUE, "is not an object")
-        arm = get_args(hint)[1]
-        return {key: _read(arm, item, f"{path}.{key}", keep) for key, item in value.items()}
+        return _object_reader(_reader(get_args(hint)[1]))
     if dataclasses.is_dataclass(hint):
-        return from_wire(cast(type, hint), value, path, keep_unknown=keep)
-    return _scalar(hint, value, path)
-
-
-def _scalar(hint: Any, value: Json, path: str) -> Any:
-    def wrong(message: str) -> FieldError:
-        return FieldError(path, ProblemCode.INVALID_VALUE, message)
-
-    if hint is bool:
-        if not isinstance(value, bool):
-            raise wrong("is not true or false")
-        return value
-    if hint is int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise wrong("is not a whole number")
-        return value
-    if hint is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e15:
-            raise wrong("is not a number")
-        return float(value)
-    if not isinstance(value, str):
-        raise wrong("is not text")
-    if hint is str:
-        if any("\ud800" <= c <= "\udfff" for c in value):
-            raise wrong("is not valid text")
-        return value
+        record = cast(type, hint)
+        return lambda value, path, keep: from_wire(record, value, path, keep_unknown=keep)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        if value not in {member.value for member in hint}:
-            raise wrong("is not one of " + ", ".join(member.value for member in hint))
-        return hint(value)
+        return _word_reader(hint)
+    return _SCALARS[hint]
+
+
+def _list_reader(item: _Reader) -> _Reader:
+    def read(value: Json, path: str, keep: bool) -> Any:
+        if not isinstance(value, list):
+            raise _wrong(path, "is not a list")
+        return tuple(item(one, f"{path}[{i}]", keep) for i, one in enumerate(value))
+
+    return read
+
+
+def _object_reader(item: _Reader) -> _Reader:
+    def read(value: Json, path: str, keep: bool) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong(path, "is not an object")
+        return {key: item(one, f"{path}.{key}", keep) for key, one in value.items()}
+
+    return read
+
+
+def _word_reader(words: type[StrEnum]) -> _Reader:
+    members: Mapping[str, StrEnum] = {member.value: member for member in words}
+
+    def read(value: Json, path: str, keep: bool) -> Any:
+        member = members.get(_text(value, path))
+        if member is None:
+            raise _wrong(path, "is not one of " + ", ".join(members))
+        return member
+
+    return read
+
+
+def _wrong(path: str, message: str) -> FieldError:
+    return FieldError(path, ProblemCode.INVALID_VALUE, message)
+
+
+def _text(value: Json, path: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(path, "is not text")
+    return value
+
+
+def _read_bool(value: Json, path: str, keep: bool) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(path, "is not true or false")
+    return value
+
+
+def _read_int(value: Json, path: str, keep: bool) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(path, "is not a whole number")
+    return value
+
+
+def _read_float(value: Json, path: str, keep: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e15:
+        raise _wrong(path, "is not a number")
+    return float(value)
+
+
+def _read_str(value: Json, path: str, keep: bool) -> str:
+    text = _text(value, path)
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise _wrong(path, "is not valid text")
+    return text
+
+
+def _read_time(value: Json, path: str, keep: bool) -> datetime:
+    text = _text(value, path)
+    if _TIME.match(text):
+        try:
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise _wrong(path, "is not a time in UTC like 2026-02-03T01:02:03Z")
+
+
+def _read_date(value: Json, path: str, keep: bool) -> date:
+    text = _text(value, path)
+    if _DATE.match(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise _wrong(path, "is not a date like 1990-05-02")
+
+
+def _read_bytes(value: Json, path: str, keep: bool) -> bytes:
+    text = _text(value, path)
     try:
-        if hint is datetime and _TIME.match(value):
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        if hint is date and _DATE.match(value):
-            return date.fromisoformat(value)
-        if hint is bytes:
-            return base64.b64decode(value, validate=True)
-    except (ValueError, OverflowError, binascii.Error):
-        pass
-    kinds = {
-        datetime: "is not a time in UTC like 2026-02-03T01:02:03Z",
-        date: "is not a date like 1990-05-02",
-        bytes: "is not base64",
-    }
-    raise wrong(kinds.get(hint, "is not readable"))
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise _wrong(path, "is not base64") from None
+
+
+_SCALARS: Mapping[Any, _Reader] = {
+    bool: _read_bool,
+    int: _read_int,
+    float: _read_float,
+    str: _read_str,
+    datetime: _read_time,
+    date: _read_date,
+    bytes: _read_bytes,
+}
