@@ -149,7 +149,7 @@ def App(
     ft.use_effect(lambda: theme.apply(page, settings.theme, settings.text_size), [settings.theme, settings.text_size])
 
     def close_door() -> None:
-        if own_door and snapshot.phase is not Phase.OPEN:
+        if own_door and current.current is not None and current.current.phase is not Phase.OPEN:
             set_passed(False)
 
     ft.use_effect(close_door, [snapshot.phase])

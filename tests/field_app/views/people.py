@@ -10,7 +10,8 @@ import flet as ft
 
 from field_app.app import show
 from field_app.views.hands import Fix
-from tests.support.demo_actions import NOW, PIN, DemoActions
+from field_app.views.port import Actions
+from tests.support.demo_actions import NOW, PIN
 from tests.support.headless import HeadlessApp
 
 MARKET = Fix(lat=39.2915, lon=-76.6203, accuracy_m=9.0)
@@ -35,8 +36,8 @@ class TestHands:
 class Person:
     """Taps what can be seen. `taps` counts taps, and one for each field that is typed into."""
 
-    def __init__(self, ui: HeadlessApp, actions: DemoActions, hands: TestHands) -> None:
-        self.ui, self.actions, self.hands, self.taps, self.typed = ui, actions, hands, 0, 0
+    def __init__(self, ui: HeadlessApp, hands: TestHands) -> None:
+        self.ui, self.hands, self.taps, self.typed = ui, hands, 0, 0
 
     def buttons(self, name: str) -> list[ft.Control]:
         found: list[ft.Control] = []
@@ -73,10 +74,10 @@ class Person:
             ]
 
         await self.ui.until(found)
-        saves = self.actions.saves
+        chosen = found()[0].icon is not None
         self.taps += 1
         await self.ui.click(found()[0])
-        await self.ui.until(lambda: self.actions.saves > saves)
+        await self.ui.until(lambda: not found() or (found()[0].icon is not None) is not chosen)
 
     async def type(self, label: str, text: str) -> None:
         """Type into a field and leave it."""
@@ -106,7 +107,7 @@ class Person:
 
 @asynccontextmanager
 async def in_front_of(
-    actions: DemoActions,
+    actions: Actions,
     *,
     fix: Fix | None = None,
     phone: bool = True,
@@ -124,7 +125,7 @@ async def in_front_of(
         show(page, actions, hands=hands, now=now or (lambda: NOW), own_door=own_door)
 
     async with HeadlessApp(main, width=width, height=height, platform=platform, route=route) as ui:
-        yield Person(ui, actions, hands)
+        yield Person(ui, hands)
 
 
 def later(minutes: float) -> datetime:
