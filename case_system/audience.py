@@ -14,7 +14,7 @@ from referral.model import Kind, UserId
 from referral.operations import Op
 from referral.views import NoticeKind
 
-_STAFF_NOTICES = HANDOFF_NOTICES | {NoticeKind.NEW_SOCIAL_CONTACT}
+STAFF_NOTICES = HANDOFF_NOTICES | {NoticeKind.NEW_SOCIAL_CONTACT}
 _STEPS_UP = frozenset({Op.ACCEPT, Op.REDIRECT})  # whoever answers is right, rung or not
 _DESK_STEPS = frozenset({Op.OFFER, Op.RECORDS_CHECK, Op.ACCEPT})
 _NOBODYS = WAITS_FOR_SOMEONE | {Handoff.NONE, Handoff.NOT_COMPLETED}
@@ -45,7 +45,7 @@ def readers(record: Record, rung: frozenset[UserId], world: World) -> frozenset[
 
 def staff_rung(scene: Scene) -> frozenset[UserId]:
     """Who was rung about this referral so far."""
-    return frozenset(n.recipient for n in scene.notices if n.kind in _STAFF_NOTICES)
+    return frozenset(n.recipient for n in scene.notices if n.kind in STAFF_NOTICES)
 
 
 def may_read(reader: User, record: Record, scene: Scene, world: World) -> bool:

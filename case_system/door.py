@@ -14,21 +14,21 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from case_system import arrival
-from case_system.audience import readers, staff_rung
+from case_system.audience import STAFF_NOTICES, readers, staff_rung
 from case_system.audit import Deed
 from case_system.effects import judge
 from case_system.ports import Keys, RandomBytes
 from case_system.reception import Heard, Unread, unseal
 from case_system.record import Record
 from case_system.storage import Docket, Paper
-from case_system.turn import HANDOFF_NOTICES, Judgement, World
+from case_system.turn import Judgement, World
 from referral.lifecycle import Role, Track, first_states
 from referral.model import Kind, OpId, ReferralId, UserId
 from referral.numbers import call_code, receipt_number
 from referral.operations import Create, Op, Operation
 from referral.port import Outcome
 from referral.problems import ProblemCode
-from referral.views import Flag, NoticeKind
+from referral.views import Flag
 
 log = logging.getLogger(__name__)
 _COUNTING = frozenset({Op.ENROL, Op.CLOSE})
@@ -259,9 +259,7 @@ class Door:
                 if self.docket.scene(indexed).known_as is not None:
                     judgement = replace(judgement, record=self._flagged(record, Flag.POSSIBLE_DUPLICATE))
                     record = judgement.record or record
-        rung = staff_rung(self.docket.scene(record)) | {
-            r.recipient for r in judgement.rings if r.kind in HANDOFF_NOTICES | {NoticeKind.NEW_SOCIAL_CONTACT}
-        }
+        rung = staff_rung(self.docket.scene(record)) | {r.recipient for r in judgement.rings if r.kind in STAFF_NOTICES}
         if judgement.merges is not None:
             rung |= staff_rung(self.docket.scene(judgement.merges))
         self.docket.put(judgement, new=new, readers=readers(record, frozenset(rung), self.world))

@@ -23,6 +23,7 @@ from case_system import arrival, enrolment
 from case_system.assignment import posts
 from case_system.audience import may_read, officers
 from case_system.audit import Deed
+from case_system.board import Board, lay_out
 from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
 from case_system.handoff import Climb, Ladder, Ring, climb
@@ -224,6 +225,18 @@ class CaseService:
             return door.at_desk(operation, DESK, op_id, fingerprint, payload).as_receipt
 
         return self._write(now, work)
+
+    def board(self, actor: UserId) -> Board:
+        """What lies on the desk for one person; empty lists for who has no desk work."""
+        now = self._clock()
+        with self._reading() as reading:
+            users, pairs = reading.users(), reading.pairs()
+            pack = self._packs.programme(reading.agency().pack_digest)
+            world = World(now=now, pack=pack, users=users, posts=posts(reading.rota(), users.values()), pairs=pairs)
+            reader = users.get(actor)
+            if reader is None or not reader.active:
+                raise Refused(ProblemCode.NOT_SIGNED_IN)
+            return lay_out(reader, reading.open_work(), reading.climbs(), reading.rung(), world)
 
     def look(self, actor: UserId, referral_id: ReferralId) -> Record:
         """A record as the actor may read it on a page, audited; raises Refused(not_found) where they may not."""

@@ -10,12 +10,15 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
+from case_system.assignment import Post
+from case_system.audience import STAFF_NOTICES
+from case_system.handoff import Climb
 from case_system.ports import Keys
 from case_system.record import Pair, Record, User
 from case_system.storage import AgencyFacts, FeedItem, Paper
 from case_system.store import lookups, schema
 from case_system.store.records import CLOSED, record_of
-from referral.lifecycle import Handoff
+from referral.lifecycle import Episode, Handoff
 from referral.model import OpId, ReferralId, UserId
 from referral.port import ChangeKind, Outcome
 from referral.views import Happening, NoticeView, TimelineEntry
@@ -72,6 +75,36 @@ class SqlReading:
         t = schema.audience
         found = select(t.c.referral_id).where(t.c.user_id == user_id, t.c.referral_id.in_(referral_ids))
         return frozenset(ReferralId(i) for i in self._db.execute(found).scalars())
+
+    def open_work(self) -> Sequence[Record]:
+        t = schema.referrals
+        still = (t.c.episode != Episode.CLOSED.value) & t.c.merged_into.is_(None) & t.c.tally.is_(False)
+        found = select(*CLOSED).where(still).order_by(t.c.received_at, t.c.referral_id)
+        return [record_of(row, None) for row in self._db.execute(found).mappings()]
+
+    def climbs(self) -> Mapping[ReferralId, tuple[Climb, ...]]:
+        o = schema.offers
+        open_: dict[ReferralId, list[Climb]] = defaultdict(list)
+        found = select(o).where(o.c.closed_at.is_(None)).order_by(o.c.round)
+        for row in self._db.execute(found).mappings():
+            open_[row["referral_id"]].append(lookups.climb_of(row))
+        return {i: tuple(climbs) for i, climbs in open_.items()}
+
+    def rung(self) -> Mapping[ReferralId, frozenset[UserId]]:
+        n, t = schema.notices, schema.referrals
+        who: dict[ReferralId, set[UserId]] = defaultdict(set)
+        kinds = [kind.value for kind in STAFF_NOTICES]
+        found = (
+            select(n.c.referral_id, n.c.recipient)
+            .join(t, t.c.referral_id == n.c.referral_id)
+            .where(t.c.episode != Episode.CLOSED.value, n.c.kind.in_(kinds))
+        )
+        for row in self._db.execute(found):
+            who[row.referral_id].add(row.recipient)
+        return {i: frozenset(users) for i, users in who.items()}
+
+    def rota(self) -> Mapping[Post, Sequence[UserId]]:
+        return lookups.rota(self._db)
 
     def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]:
         if not referral_ids:

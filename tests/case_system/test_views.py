@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from case_system.store import backup, schema
 from referral.codec import canonical, to_wire
 from referral.lifecycle import Episode, Handoff, Release
-from referral.model import Birth, Person, Place, PlaceSource, Reach, ReachHow, UserId
+from referral.model import Birth, Person, Place, PlaceSource, Reach, ReachHow, UserId, Willing
 from referral.operations import (
     Close,
     CloseReason,
@@ -177,3 +177,29 @@ def test_deleting_the_wrapped_key_shreds_the_record(agency: Agency) -> None:
         db.execute(schema.referrals.update().values(data_key=None))
     record = agency.service.look(UserId("sup"), told.referral_id)
     assert (record.referral, record.handoff) == (None, Handoff.OFFERED)
+
+
+def test_the_board_lists_what_is_ones_own_to_do_and_opens_nothing(agency: Agency) -> None:
+    officer, manager = agency.device("o1"), agency.device("cm1")
+    waiting, taken, refused = arrest(person=told_in_full()), arrest(), arrest(willing=Willing.NO)
+    officer.send(*(officer.create(told) for told in (waiting, taken, refused)))
+    manager.send(manager.reason(Op.ACCEPT, taken.referral_id))
+    both = {waiting.referral_id, taken.referral_id}
+
+    def handoffs(user: str) -> set[str]:
+        return {h.record.referral_id for h in agency.service.board(UserId(user)).handoffs}
+
+    assert (handoffs("sup"), handoffs("cm1"), handoffs("cm2")) == (both, both, {waiting.referral_id})
+    assert handoffs("sao1") == handoffs("eva") == handoffs("o1") == set()
+    board = agency.service.board(UserId("sao1"))
+    assert {r.referral_id for r in board.reviews} == both
+    (open_one,) = [h for h in agency.service.board(UserId("cm1")).handoffs if h.waits]
+    assert open_one.record.referral is None
+    assert open_one.rung == {UserId("cm1"), UserId("p1")}
+    assert open_one.yours
+    assert open_one.next_ring_at == agency.clock() + timedelta(minutes=3)
+    manager.send(manager.reason(Op.ACCEPT, refused.referral_id), manager.reason(Op.REDIRECT, taken.referral_id, base=2))
+    late = agency.device("p1")
+    late.send(late.reason(Op.ACCEPT, waiting.referral_id))
+    manager.send(manager.reason(Op.ACCEPT, waiting.referral_id))
+    assert [r.referral_id for r in agency.service.board(UserId("sup")).attention] == [waiting.referral_id]
