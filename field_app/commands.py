@@ -290,8 +290,9 @@ def resume(shell: Shell) -> int:
 
 def retry(shell: Shell) -> int:
     """Offer an operation again."""
+    op_id = _op_id(shell)
     with shell.device(unlocked=False) as actions:
-        outcome = actions.retry(_op_id(shell))
+        outcome = actions.retry(op_id)
     if not isinstance(outcome, Done):
         raise Refusal(outcome)
     shell.answer({"op_id": shell.arguments.op_id}, [f"waiting {shell.arguments.op_id}"])
@@ -300,8 +301,9 @@ def retry(shell: Shell) -> int:
 
 def export(shell: Shell) -> int:
     """Write an operation's sealed bytes to a folder."""
+    op_id = _op_id(shell)
     with shell.device(unlocked=False) as actions:
-        path = actions.export(_op_id(shell), shell.arguments.folder)
+        path = actions.export(op_id, shell.arguments.folder)
     shell.answer({"op_id": shell.arguments.op_id, "path": str(path)}, [str(path)])
     return 0
 
