@@ -190,15 +190,19 @@ def quiet(label: str, on_click: Tap, *, icon: ft.IconData | None = None, **more:
     )
 
 
-def icon_button(icon: ft.IconData, name: str, on_click: Tap, **more: Any) -> ft.IconButton:
-    """An icon that can be tapped; its name is read aloud and shown on a long press."""
-    return ft.IconButton(
+def icon_button(icon: ft.IconData, name: str, on_click: Tap, **more: Any) -> ft.Control:
+    """An icon that can be tapped; its name is read aloud and shown on a long press.
+
+    It is a node of its own: otherwise its name would melt into the texts around it.
+    """
+    button = ft.IconButton(
         icon=icon,
         tooltip=name,
         on_click=handler(on_click),
         size_constraints=ft.BoxConstraints(min_width=TOUCH, min_height=TOUCH),
         **more,
     )
+    return ft.Semantics(content=button, container=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
