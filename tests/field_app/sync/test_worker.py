@@ -273,6 +273,8 @@ def test_the_command_line_and_the_app_sync_one_after_the_other(watched: Watched)
         asking = threading.Thread(target=watched.worker.sync_now, daemon=True)
         asking.start()
         watched.until(lambda: watched.connection() is Connection.SYNCING)
+        asking.join(0.2)
+        assert asking.is_alive()
         assert watched.requests() == 0
     asking.join(PATIENCE)
     assert watched.requests() == 1
