@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -301,4 +302,6 @@ class Acting:
             return Settings()
 
     def _write_settings(self, settings: Settings) -> None:
+        with suppress(OSError):  # the write below says what is wrong with the folder
+            self.folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(self.folder.path / SETTINGS, canonical(to_wire(settings)))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import flet as ft
 
+from field_app import config
 from field_app.snapshot import Snapshot
 from field_app.vault.keystores import KeyStore, SecureStorageKeys
 from field_app.views.hands import DeviceHands, Hands
@@ -26,7 +28,7 @@ ASSETS = Path(os.environ.get("FLET_ASSETS_DIR") or Path(__file__).resolve().pare
 
 def data_folder() -> Path:
     """Where this app keeps its data: the packaged app's own folder, else one in the home folder; made when needed."""
-    folder = Path(os.environ.get("FLET_APP_STORAGE_DATA") or Path.home() / ".lead-field")
+    folder = config.read(os.environ, Path.home(), sys.platform).data
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

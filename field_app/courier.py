@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlite_utils import Database
-
 from field_app.device import Device
 from field_app.outcomes import SyncCounts, Trouble
 from field_app.snapshot import Connection, DeliveryLine
+from field_app.store.database import Transaction
 from field_app.store.outbox import Outgoing
 from field_app.store.records import Page
 from field_app.sync.engine import Access, Filing, SyncEngine
@@ -35,7 +34,7 @@ from referral.problems import PROBLEMS, ProblemCode
 class _Plain:
     """A transaction while the vault is shut."""
 
-    tx: Database
+    tx: Transaction
 
 
 class DeviceSide:
@@ -60,7 +59,7 @@ class DeviceSide:
                 reoffer_days=device.programme.timers.reoffer_days,
             )
 
-    def read(self) -> AbstractContextManager[Database]:
+    def read(self) -> AbstractContextManager[Transaction]:
         """One moment of the file."""
         return self._device.store.read()
 

@@ -29,13 +29,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlite_utils import Database
 
 from field_app.store.migrations import STEPS
 from referral.problems import ProblemCode
 
+Transaction: TypeAlias = Database  # what `write` and `read` lend
 APPLICATION_ID: Final = 0x4C454144  # "LEAD"
 BUSY_MS: Final = 5000
 
