@@ -69,6 +69,7 @@ def machine() -> dict[str, Any]:
         "cores": _cores(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "python": platform.python_version(),
+        "load before": _load(),
         "commit": _commit(),
     }
 
@@ -83,10 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if unknown := set(args.names) - set(NAMES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
-    began, at = now(), datetime.now(UTC)
+    began, at, about = now(), datetime.now(UTC), machine()
     with tempfile.TemporaryDirectory(prefix="lead-bench-") as folder:
         found = list(measure(args.names or NAMES, Path(folder), lambda line: print(line, file=sys.stderr, flush=True)))
-    about = machine()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{at:%Y%m%d-%H%M%S}.json"
     figures = [one.wire() for one in found if isinstance(one, Figure)]
@@ -110,6 +110,11 @@ def _processor() -> str:
 
 def _cores() -> int:
     return os.cpu_count() or 1
+
+
+def _load() -> str:
+    """How busy the machine was with other things: the load average of a minute."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def _commit() -> str:

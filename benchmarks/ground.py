@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from case_system.app import System, assemble
 from field_app.actions import Actions
 from field_app.compose import open_device
 from field_app.outcomes import Enrolled, Opened, Saved
 from field_app.vault.keystores import FileKeys
+from referral.lifecycle import Role
 from tools.synthetic import referrals
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,58 +34,51 @@ class BenchFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """A running `case-system serve`. url: its address; pid: its process."""
+    """A running `case-system serve`. url: its address; pid: its process; system: the same database from here, for adding people."""
 
     url: str
     pid: int
-    folder: Path
-
-    def add_officer(self, name: str) -> None:
-        """A new officer."""
-        self._run("user", "add", name, "--role", "officer")
-
-    def code(self, name: str) -> str:
-        """A one-time code that enrols a device of this officer."""
-        answer: dict[str, str] = json.loads(self._run("--json", "enrol-code", "--role", "officer", "--user", name))
-        return answer["code"]
+    system: System
 
     def device(self, folder: Path, name: str, *, through: str | None = None) -> Actions:
         """A new device of a new officer, enrolled and open, delivering only when asked. through: an address to use instead."""
-        self.add_officer(name)
+        self.system.accounts.add_user(name, Role.OFFICER)
+        code = self.system.accounts.new_code(name, Role.OFFICER).code
         folder.mkdir(parents=True)
         actions = open_again(folder)
-        outcome = actions.enrol(through or self.url, self.code(name), PIN)
+        outcome = actions.enrol(through or self.url, code, PIN)
         if not isinstance(outcome, Enrolled):
             raise BenchFailed(f"the device could not be enrolled: {outcome}")
         unlock(actions)
         return actions
 
-    def _run(self, *words: str) -> str:
-        return _case_system(self.folder, *words)
-
 
 @contextmanager
 def office(folder: Path) -> Iterator[Office]:
     """A case system on a free port of this machine, with SQLite, while the block lasts."""
-    _case_system(folder, "init")
-    command = [sys.executable, "-m", "case_system.cli", *_where(folder), "--json", "serve", "--port", "0"]
-    with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, env=_environment())
+    url, keys = f"sqlite:///{folder / 'case.db'}", folder / "case.keys"
+    command = [sys.executable, "-m", "case_system.cli", "--db", url, "--keys", str(keys)]
+    made = subprocess.run([*command, "init"], cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise BenchFailed(f"there is no case system: {made.stderr.strip()}")
+    serve = [*command, "--json", "serve", "--port", "0"]
+    with (
+        (folder / "serve.log").open("wb") as log,
+        subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, env=_environment()) as process,
+    ):
+        system = assemble(url, keys)
         try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
+            said = process.stdout.readline() if process.stdout is not None else b""
             if not said:
                 raise BenchFailed("the case system did not start")
-            yield Office(url=json.loads(said)["address"], pid=process.pid, folder=folder)
+            yield Office(url=json.loads(said)["address"], pid=process.pid, system=system)
         finally:
+            system.engine.dispose()
             process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
 
 
 def open_again(folder: Path, *, background: bool = False) -> Actions:
@@ -109,18 +104,6 @@ def save(actions: Actions, wire: Mapping[str, Any]) -> Saved:
 def people(n: int, seed: int) -> list[dict[str, Any]]:
     """`n` synthetic referrals in wire form, 6 in 10 social contacts."""
     return list(referrals(n, seed))
-
-
-def _case_system(folder: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "case_system.cli", *_where(folder), *words]
-    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BenchFailed(f"case-system {words[0]}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _where(folder: Path) -> list[str]:
-    return ["--db", f"sqlite:///{folder / 'case.db'}", "--keys", str(folder / "case.keys")]
 
 
 def _environment() -> dict[str, str]:

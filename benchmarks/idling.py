@@ -16,8 +16,8 @@ from benchmarks.watch import now, rest, timed
 BENCH = "idle"
 
 
-def run(office: Office, folder: Path, *, seconds: float = 35.0) -> Iterator[Figure]:
-    """Leave an app alone for so long."""
+def run(office: Office, folder: Path, *, seconds: float = 35.0, settle: float = 2.0) -> Iterator[Figure]:
+    """Leave an app alone for so long, once it has settled."""
     place = folder / "idle"
     with link(office.url) as near:
         office.device(place, "bench-idle", through=near.url).close()
@@ -30,7 +30,7 @@ def run(office: Office, folder: Path, *, seconds: float = 35.0) -> Iterator[Figu
             if now() > until:
                 raise BenchFailed("the app did not settle")
             rest(0.05)
-        rest(2.0)  # what the news of its own referral sets off
+        rest(settle)  # what the news of its own referral sets off
         near.traffic.clear()
         lap = timed(lambda: rest(seconds))
         requests, heard, connections = len(near.traffic.requests), near.traffic.down, near.traffic.connections

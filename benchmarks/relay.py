@@ -44,72 +44,72 @@ class Link:
 def link(server: str, *, delay_s: float = 0.0) -> Iterator[Link]:
     """A link to `server` while the block lasts. delay_s: each way."""
     there = urlsplit(server)
-    traffic, loop, ready = Traffic(), asyncio.new_event_loop(), threading.Event()
-    ports: list[int] = []
+    traffic, ready = Traffic(), threading.Event()
+    near_end: list[tuple[asyncio.AbstractEventLoop, asyncio.Event, int]] = []
+
+    def sent(chunk: bytes) -> None:
+        traffic.up += len(chunk)
+        traffic.requests += [path.decode("ascii", "replace") for path in _REQUEST.findall(chunk)]
+
+    def received(chunk: bytes) -> None:
+        traffic.down += len(chunk)
 
     async def near(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         traffic.connections += 1
         far_reader, far_writer = await asyncio.open_connection(there.hostname, there.port)
-
-        def sent(chunk: bytes) -> None:
-            traffic.up += len(chunk)
-            traffic.requests += [path.decode("ascii", "replace") for path in _REQUEST.findall(chunk)]
-
-        def received(chunk: bytes) -> None:
-            traffic.down += len(chunk)
-
-        with suppress(asyncio.CancelledError):  # the link is being taken down
+        try:
             await asyncio.gather(
                 _carry(reader, far_writer, delay_s, sent), _carry(far_reader, writer, delay_s, received)
             )
+        except asyncio.CancelledError:
+            return  # the link is being taken down
+        finally:
+            writer.close()
+            far_writer.close()
 
     async def serve() -> None:
-        server_ = await asyncio.start_server(near, "127.0.0.1", 0)
-        ports.append(server_.sockets[0].getsockname()[1])
+        stop = asyncio.Event()
+        listening = await asyncio.start_server(near, "127.0.0.1", 0)
+        near_end.append((asyncio.get_running_loop(), stop, listening.sockets[0].getsockname()[1]))
         ready.set()
+        await stop.wait()
+        listening.close()
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.create_task(serve())
-        loop.run_forever()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-    thread = threading.Thread(target=run, name="link", daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="link", daemon=True)
     thread.start()
     if not ready.wait(10):
         raise RuntimeError("the link did not open")
+    loop, stop, port = near_end[0]
     try:
-        yield Link(url=f"http://127.0.0.1:{ports[0]}", traffic=traffic)
+        yield Link(url=f"http://127.0.0.1:{port}", traffic=traffic)
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stop.set)
         thread.join(10)
 
 
 async def _carry(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float, seen: Callable[[bytes], None]
 ) -> None:
+    """Hand on what comes until it ends, then end the other side."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
-    async def deliver() -> None:
-        while True:
-            due, chunk = await waiting.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            if not chunk:
-                writer.close()
-                return
-            writer.write(chunk)
-            await writer.drain()
+    async def read() -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                seen(chunk)
+                waiting.put_nowait((loop.time() + delay_s, chunk))
+        waiting.put_nowait((loop.time() + delay_s, b""))
 
-    delivering = asyncio.create_task(deliver())
-    with suppress(ConnectionError):
-        while chunk := await reader.read(65536):
-            seen(chunk)
-            waiting.put_nowait((loop.time() + delay_s, chunk))
-    waiting.put_nowait((loop.time() + delay_s, b""))
-    with suppress(ConnectionError):
-        await delivering
+    async def write() -> None:
+        with suppress(ConnectionError):
+            while True:
+                due, chunk = await waiting.get()
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if not chunk:
+                    break
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()
+
+    await asyncio.gather(read(), write())

@@ -40,19 +40,21 @@ def run(office: Office, folder: Path, *, sizes: tuple[int, ...] = (1_000, 10_000
         place = folder / f"unlock-{n}"
         actions = office.device(place, f"bench-unlock-{n}")
         fill(actions, people(n, seed=600 + n))
-        deliver(actions, n)
+        wall = timed(lambda: deliver(actions, n)).wall  # noqa: B023 - called at once
         actions.close()
+        yield Figure(bench=BENCH, what=f"{n:,} referrals delivered to begin with", value=wall, unit="s")
         yield from full(place, n, middle(kdf), runs)
 
 
 def full(place: Path, n: int, kdf: float, runs: int) -> Iterator[Figure]:
     """Unlock the device in `place` again and again; then work on it."""
-    opens, homes = [], []
+    opens, homes, cpu = [], [], []
     for _ in range(runs):
         opens.append(timed(lambda: open_again(place).close()).wall)
         actions = open_again(place)
         lap = timed(lambda actions=actions: home(actions))  # type: ignore[misc]
         homes.append(lap.wall - kdf)
+        cpu.append(lap.cpu)
         actions.close()
     actions = open_again(place)
     unlock(actions)
@@ -67,6 +69,13 @@ def full(place: Path, n: int, kdf: float, runs: int) -> Iterator[Figure]:
         against=rows[0],
         beside="the same rows in plain SQLite, read and parsed",
         at_most=TARGETS.get(n),
+    )
+    yield Figure(
+        bench=BENCH,
+        what=f"{n:,} referrals, CPU from PIN to home, KDF and all",
+        value=middle(cpu),
+        unit="s",
+        spread=(min(cpu), max(cpu)),
     )
     yield Figure(
         bench=BENCH,
