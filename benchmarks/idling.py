@@ -25,7 +25,7 @@ def run(office: Office, folder: Path, *, seconds: float = 35.0, settle: float = 
         actions = open_again(place, background=True)
         unlock(actions)
         save(actions, people(1, seed=800)[0])
-        until = now() + 20
+        until = now() + 60
         while actions.snapshot().delivery.accepted < 1 or "/v1/stream" not in near.traffic.requests:
             if now() > until:
                 raise BenchFailed("the app did not settle")
