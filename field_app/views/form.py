@@ -14,7 +14,7 @@ from typing import Any, cast
 import flet as ft
 
 from field_app.outcomes import Missing, Saved, Trouble
-from field_app.views import questions
+from field_app.views import person, questions
 from field_app.views.asking import Asking, Change, Pen
 from field_app.views.boundary import component, handler, screen
 from field_app.views.outlook import outlook_card
@@ -167,7 +167,7 @@ def FormBody(
         ]
     more = ("note", *EXTRAS) if draft.kind is Kind.SOCIAL else EXTRAS
     extra = column(asked(more), spacing=24) if extras else None
-    with_me = questions.with_me(ask) if extras and draft.kind is Kind.SOCIAL else None
+    with_me = person.with_me(ask) if extras and draft.kind is Kind.SOCIAL else None
     toggle = ft.TextButton(
         content=words("form.less") if extras else words("form.more"),
         icon=ft.Icons.EXPAND_LESS if extras else ft.Icons.EXPAND_MORE,

@@ -121,7 +121,7 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
             for row in rows[:limit]
         ]
 
-    return Paged(None, len(rows), build, head)
+    return Paged(len(rows), build, head)
 
 
 def officer_side(here: Stage, chosen: ReferralId | None) -> ft.Control:

@@ -214,7 +214,7 @@ def Incoming(chosen: ReferralId | None) -> ft.Control:
         made: list[ft.Control] = [Offer(row, "", key=f"o-{row.referral_id}") for row in rows[:limit]]
         return made
 
-    return Paged(None, len(rows), build, head)
+    return Paged(len(rows), build, head)
 
 
 def my_people(here: Stage) -> tuple[ReferralRow, ...]:
@@ -240,7 +240,7 @@ def People(chosen: ReferralId | None) -> ft.Control:
             for row in rows[:limit]
         ]
 
-    return Paged(None, len(rows), build, head)
+    return Paged(len(rows), build, head)
 
 
 def case_manager_side(here: Stage, chosen: ReferralId | None, path: str) -> ft.Control:

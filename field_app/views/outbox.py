@@ -118,7 +118,7 @@ def Waiting() -> ft.Control:
     def build(limit: int) -> list[ft.Control]:
         return [outbox_row(row, here, partial(retry, row), partial(export, row)) for row in rows[:limit]]
 
-    return Paged(None, len(rows), build, head)
+    return Paged(len(rows), build, head)
 
 
 @screen

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from field_app.outcomes import Done, Enrolled, Missing, Opened, Saved, SyncCounts, Trouble
 from field_app.snapshot import Detail, ReferralRow, Settings, Snapshot
 from referral.eligibility import Outlook
-from referral.model import Kind, OpId, ReferralId, Whereabouts
+from referral.model import Kind, OpId, ReferralId
 from referral.operations import NotCompletedReason, SaoAnswer
 
 Json = Any
@@ -73,6 +73,3 @@ class Actions(Protocol):
     def retry(self, op_id: OpId) -> Done | Trouble: ...
     def export(self, op_id: OpId, folder: Path) -> Path: ...
     def set_settings(self, settings: Settings) -> None: ...
-
-
-ARREST_WHEREABOUTS = tuple(w for w in Whereabouts if w is not Whereabouts.WITH_ME)

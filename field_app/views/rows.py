@@ -5,7 +5,7 @@ A list draws only what is visible, but every row is built and sent: hence the pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import flet as ft
 
@@ -127,9 +127,7 @@ def draft_row(
 
 
 @component
-def Paged(
-    rows: Sequence[ft.Control] | None, count: int, build: Callable[[int], list[ft.Control]], head: list[ft.Control]
-) -> ft.Control:
+def Paged(count: int, build: Callable[[int], list[ft.Control]], head: list[ft.Control]) -> ft.Control:
     """A scrolling list: `head`, then rows by `build(limit)`, 50 more at each tap."""
     here = stage()
     limit, set_limit = ft.use_state(PAGE)

@@ -97,8 +97,3 @@ def stage() -> Stage:
 def go(route: str) -> None:
     """Show another screen."""
     ft.context.page.navigate(route)
-
-
-def back(route: str = "/") -> None:
-    """Leave this screen."""
-    ft.context.page.navigate(route)

@@ -28,8 +28,8 @@ from field_app.views.parts import (
     text_field,
     wrap,
 )
+from field_app.views.person import ETA_MINUTES
 from field_app.views.port import Step
-from field_app.views.questions import ETA_MINUTES
 from field_app.views.stage import Stage, stage
 from referral.lifecycle import Handoff
 from referral.operations import NotCompletedReason, Op, SaoAnswer
