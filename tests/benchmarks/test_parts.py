@@ -30,7 +30,11 @@ def test_only_flushes_between_the_marks_count() -> None:
 
 
 def test_the_link_delays_each_way_and_counts() -> None:
-    with serve(MemoryCaseSystem(now=lambda: datetime(2026, 3, 3, tzinfo=UTC))) as front, link(front.url, delay_s=0.02) as near, requests.Session() as session:
+    with (
+        serve(MemoryCaseSystem(now=datetime(2026, 3, 3, tzinfo=UTC))) as front,
+        link(front.url, delay_s=0.02) as near,
+        requests.Session() as session,
+    ):
         session.trust_env = False
         began = time.monotonic()
         answer = session.post(near.url + "/v1/sync", data=b"{}", timeout=10)
