@@ -198,16 +198,16 @@ class Device:
             session.tidy(lambda received: received <= before)
 
     def rebind(self, tx: Database, **changes: Any) -> None:
-        """Change the binding, in the caller's transaction."""
-        after = replace(self.binding, **changes)
+        """Change the binding, in the caller's transaction; what another process changed meanwhile stays."""
+        after = replace(bindings.load(tx, self.chain), **changes)
         bindings.save(tx, self.chain, after)
         self.binding = after
 
     def adopt_key(self, tx: Database, key: AgencyKey) -> None:
-        """Seal new operations for this agency key from now on."""
+        """Seal new operations for this agency key from now on. ValueError, and nothing changed, for what is no key."""
+        public = AgencyPublicKey.from_bytes(key.public_key)
         self.rebind(tx, agency_key=key.public_key)
         if self.session is not None:
-            public = AgencyPublicKey.from_bytes(key.public_key)
             self.session.sealer = replace(self.session.sealer, agency_key=public)
 
     def install(self, pack: PackDelivery) -> Programme | None:
