@@ -34,6 +34,7 @@ class Front:
     url: str = ""
     instead: Callable[[str], Answer | None] = lambda path: None
     wire: Callable[[Any], Any] = lambda document: document
+    content_type: str = "application/json"
     seen: list[dict[str, str]] = field(default_factory=list)
     connections: int = 0
 
@@ -53,7 +54,7 @@ class Front:
             return problem(refused)
         except FieldError as error:
             return problem(Refused(error.code))
-        return 200, {"Content-Type": "application/json"}, canonical(self.wire(wire))
+        return 200, {"Content-Type": self.content_type}, canonical(self.wire(wire))
 
 
 def problem(refused: Refused) -> Answer:

@@ -106,6 +106,13 @@ def test_a_proxy_of_the_agency_may_speak_for_it(
     assert (refused.value.code, refused.value.retry_after_s) == (code, 7)
 
 
+def test_a_signed_answer_of_the_wrong_content_type_counts_for_nothing(rig: Rig, front: Front) -> None:
+    op_id = rig.save()
+    front.content_type = "text/html"
+    assert rig.round().problem is ProblemCode.NOT_A_CASE_SYSTEM
+    assert rig.state(op_id) is State.WAITING
+
+
 def test_a_problem_document_is_a_refusal_with_its_wait(carrier: HttpCaseSystem, front: Front) -> None:
     answers(
         front,
