@@ -30,7 +30,7 @@ def readers(record: Record, rung: frozenset[UserId], world: World) -> frozenset[
     if record.merged_into is not None:
         return frozenset()
     who = set() if record.provisional else set(officers(record))
-    if record.tally or record.close_reason == "withdrew":
+    if record.tally:
         return frozenset(who)
     held = world.pair_of(record.holder)
     own = world.pairs.get(record.pair) if record.pair else None

@@ -262,6 +262,16 @@ def test_what_is_not_plain_is_left_to_a_person(agency: Agency) -> None:
     assert len(rung(agency, "handoff_offered")) == 4
 
 
+def test_two_handoffs_that_could_be_meant_are_not_merged(agency: Agency) -> None:
+    officer = agency.device("o2")
+    told = arrest(for_officer=UserId("o1"))
+    for user in ("o1", "o2"):
+        agency.service.open_provisional(UserId("sup"), call_code(told.referral_id), UserId(user))
+    officer.send(officer.create(told))
+    assert Flag.NEEDS_ATTENTION in officer.pull().referrals[told.referral_id].flags
+    assert {row["merged_into"] for row in agency.rows(select(schema.referrals))} == {None}
+
+
 def test_a_call_code_of_a_referral_that_is_here_names_it(agency: Agency) -> None:
     officer = agency.device("o1")
     told = arrest()

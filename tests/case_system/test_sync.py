@@ -13,7 +13,7 @@ from referral.codec import canonical
 from referral.envelope import AgencyPrivateKey
 from referral.lifecycle import Handoff, Review
 from referral.model import Person, Place, PlaceSource, UserId
-from referral.operations import Create, Met, Op, encode
+from referral.operations import Amend, Create, Met, Op, encode
 from referral.port import BATCH_ITEMS, DeviceState, Outcome, ReceiptDigest, Refused, SyncRequest, receipt_digest
 from referral.problems import ProblemCode
 from referral.views import Flag, Happening
@@ -133,6 +133,17 @@ def test_a_retired_key_asks_for_sealing_again_and_the_act_counts_once(agency: Ag
     assert (again.outcome, again.receipt) == (first.outcome, first.receipt)
     assert again.op_id != first.op_id
     assert count(agency, "referrals") == 1
+
+
+def test_an_act_that_was_sealed_again_is_not_done_again(agency: Agency) -> None:
+    officer = agency.device("o1")
+    told = arrest()
+    officer.send(officer.create(told))
+    act = officer.operation(Op.AMEND, told.referral_id, Amend(changes={"language": "es"}), base=1)
+    (first,) = officer.send(officer.seal(act))
+    (again,) = officer.send(officer.seal(act))
+    assert (again.outcome, again.receipt) == (first.outcome, first.receipt)
+    assert agency.service.look(UserId("sup"), told.referral_id).revision == 2
 
 
 def test_later_steps_wait_for_earlier_ones_and_their_maker_is_told(agency: Agency) -> None:
