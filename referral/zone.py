@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from referral.model import Zone
 from referral.programme import Outline
@@ -52,10 +53,17 @@ def distance_m(lat: float, lon: float, other_lat: float, other_lon: float) -> fl
 
 def offset_m(lat: float, lon: float, other_lat: float, other_lon: float) -> tuple[float, float]:
     """How far east and north of the first point the other one lies, in metres (WGS84 series, at the other's latitude)."""
-    phi = math.radians(other_lat)
+    east, north = _degree_m(other_lat)
+    return (other_lon - lon) * east, (other_lat - lat) * north
+
+
+@lru_cache(maxsize=4096)  # the latitudes of a pack's line and places: about a thousand
+def _degree_m(lat: float) -> tuple[float, float]:
+    """How many metres a degree of longitude and one of latitude have here (WGS84 series)."""
+    phi = math.radians(lat)
     north = 111_132.954 - 559.822 * math.cos(2 * phi) + 1.175 * math.cos(4 * phi)
     east = 111_412.84 * math.cos(phi) - 93.5 * math.cos(3 * phi) + 0.118 * math.cos(5 * phi)
-    return (other_lon - lon) * east, (other_lat - lat) * north
+    return east, north
 
 
 def _to_segment(ax: float, ay: float, bx: float, by: float) -> float:
