@@ -25,10 +25,11 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_size=8, max_overflow=16, pool_pre_ping=True)
+        return create_engine(parsed, pool_size=8, max_overflow=16, pool_pre_ping=True, hide_parameters=True)
     if parsed.get_backend_name() != "sqlite":
         raise ValueError("the database is SQLite or PostgreSQL")
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    waits = {"timeout": BUSY_MS / 1000, "check_same_thread": False}
+    engine = create_engine(parsed, connect_args=waits, hide_parameters=True)  # values stay out of error texts
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _: object) -> None:
