@@ -29,6 +29,7 @@ from field_app.web import address, asgi  # noqa: E402
 from tests.support.chromium import chromium  # noqa: E402
 from tests.support.demo_actions import NOW, PIN, DemoActions  # noqa: E402
 from tests.support.flet_ui import PHONE, TABLET, FletUI, OpenUI, Screen, Theme, windows  # noqa: E402
+from tools.small_png import shrink  # noqa: E402
 
 LIMIT_BYTES = 3_000_000
 SECRET = "screenshots-of-invented-people"
@@ -79,7 +80,9 @@ class Tour:
         self.ui.page.mouse.move(1, self.ui.screen.height / 2)
         self.ui.page.wait_for_timeout(250)
         self.ui.still()
-        self.ui.page.screenshot(path=self.folder / f"{name}-{self.suffix}.png")
+        path = self.folder / f"{name}-{self.suffix}.png"
+        self.ui.page.screenshot(path=path)
+        shrink(path)
 
     def tap(self, name: str) -> None:
         """Tap a button or an answer."""
@@ -187,11 +190,12 @@ def home_only(tour: Tour, *, whole: bool) -> None:
     tour.shot("40-unlock")
     for digit in PIN:
         tour.tap(digit)
+    tour.scroll(300)
     tour.tap("Abrir")
-    tour.ui.see("Mis referidos")
+    tour.ui.page.wait_for_timeout(1500)
     tour.shot("41-home")
     tour.tap("Contacto social")
-    tour.ui.see("La persona")
+    tour.ui.page.wait_for_timeout(1500)
     tour.shot("42-form")
 
 

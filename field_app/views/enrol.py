@@ -187,6 +187,7 @@ def PinOnce(fresh: Enrolled, on_written: Callable[[], None]) -> ft.View:
         route="/",
         padding=0,
         bgcolor=C.SURFACE,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
         controls=[
             ft.Column(
                 [

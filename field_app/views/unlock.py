@@ -33,6 +33,7 @@ from field_app.views.theme import GAP
 from referral.problems import ProblemCode
 
 PAD = 340
+KEY_SIZE = 26  # dp: large for everyone; keys that grew with the text would push the last row off a small screen
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 
@@ -96,12 +97,13 @@ def gate_lines(here: Stage) -> list[ft.Control]:
 
 def _key(label: str, on_click: Any, **more: Any) -> ft.Control:
     return ft.FilledTonalButton(
-        content=ft.Text(label, theme_style=S.HEADLINE_SMALL),
+        content=ft.Text(label, size=KEY_SIZE, weight=ft.FontWeight.W_600),
         on_click=handler(on_click),
         expand=1,
         style=ft.ButtonStyle(
             shape=ft.RoundedRectangleBorder(radius=18),
             padding=ft.Padding.symmetric(vertical=18),
+            side=ft.BorderSide(1, C.OUTLINE_VARIANT),
             bgcolor=C.SURFACE_CONTAINER,
             color=C.ON_SURFACE,
         ),
