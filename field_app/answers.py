@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from referral.codec import from_wire
-from referral.model import ADULT_AGE, Birth, Kind, Referral, Willing, is_minor, unnamed
+from referral.model import ADULT_AGE, Birth, Kind, Referral, Willing
 from referral.place import zone_of
 from referral.problems import FieldError, ProblemCode
 from referral.programme import Programme
@@ -54,17 +54,11 @@ def spelled(wire: Json) -> dict[str, Json]:
 def complete(wire: Json, programme: Programme, today: date) -> Referral:
     """The referral in `wire`, valid and with its automatic fields. `today` is the officer's day."""
     referral = from_wire(Referral, _without_names(spelled(wire), today))
-    return finished(referral, programme, today)
-
-
-def finished(referral: Referral, programme: Programme, today: date) -> Referral:
-    """The referral with its pack codes checked, its automatic fields set, and unnamed where it must be."""
     check_codes(referral, programme)
     place = referral.place
     if place is not None:
         place = replace(place, zone=zone_of(place, programme))
-    referral = replace(referral, place=place, pack=programme.stamp, form=FORM_VERSION)
-    return unnamed(referral, today) if is_minor(referral, today) else referral
+    return replace(referral, place=place, pack=programme.stamp, form=FORM_VERSION)
 
 
 def check_codes(referral: Referral, programme: Programme) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from field_app.draft import Draft, missing, submitted
+from field_app.draft import Draft, submitted
 from field_app.holdings import Holdings, drop_all, put_step, record_data, shrunk_data
 from field_app.sealing import Sealer
 from field_app.store.database import Store
@@ -198,11 +198,9 @@ class Session:
             page.drop(known[0])
 
     def _saveable(self, draft: Draft, programme: Programme) -> Referral | None:
-        if missing(draft):
-            return None
         try:
             return submitted(draft, programme, self.sealer.clock.now().date())
-        except FieldError:  # answers that wait for others: there is nothing yet that could be saved
+        except FieldError:  # answers are missing, or wait for others
             return None
 
     def _received(self, page: Page, referral_id: ReferralId) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from field_app.steps import difference
 from referral.lifecycle import Episode, Handoff, Release, Review
 from referral.model import ReferralId, Whereabouts
 from referral.operations import Amend, CloseReason, NotCompletedReason, Op, ReleaseEvent, SaoAnswer, merge
+from referral.port import Change, ChangeKind
 from referral.problems import ProblemCode
 from referral.views import Flag, Happening
 from tests.support.agency import Agency
-from tests.support.station import Station
+from tests.support.station import PIN, Station
 
 R = ReferralId("r-1")
 
@@ -56,6 +58,40 @@ def test_accepted_met_and_taken_in(officer: Station, manager: Station) -> None:
     assert row.case_manager == "CM1"
     happened = [entry.what for entry in officer.actions.detail(R).timeline]
     assert happened[:3] == [Happening.RECEIVED, Happening.OFFERED, Happening.ACCEPTED]
+
+
+def test_what_was_received_and_is_not_shown_yet_stays_on_top(officer: Station, manager: Station) -> None:
+    offered(officer, manager)
+    manager.actions.accept(R)
+    manager.actions.lock()
+    assert manager.actions.sync_now().accepted == 1  # shut: receipts, and no news
+    manager.line.up = False
+    manager.actions.unlock(PIN)
+    shot = manager.actions.snapshot()
+    assert (shot.inbox, shot.referrals[0].handoff, shot.referrals[0].delivery) == (
+        (),
+        Handoff.ACCEPTED,
+        Delivery.ACCEPTED,
+    )
+    manager.line.up = True
+    manager.actions.sync_now()
+    assert manager.actions.detail(R).pending == ()
+    assert manager.actions.snapshot().referrals[0].handoff is Handoff.ACCEPTED
+
+
+def test_what_was_not_received_stays_though_others_went_on(officer: Station, manager: Station) -> None:
+    offered(officer, manager)
+    officer.actions.amend(R, {"incident_number": "26C01234"})
+    session = officer.device.session
+    assert session is not None
+    view = session.holdings.view(R, whole=True)
+    assert view is not None
+    change = Change(seq=99, kind=ChangeKind.REFERRAL, referral=replace(view, revision=view.revision + 5))
+    with session.records.write() as page:
+        session.apply(page, [change], reset=False)
+    session.holdings.follow()
+    assert officer.actions.detail(R).pending == (Op.AMEND,)
+    assert session.holdings.next_base(R) == view.revision + 5
 
 
 def test_steps_on_an_unsent_referral_stand_on_each_other(officer: Station) -> None:
