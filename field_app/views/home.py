@@ -10,7 +10,7 @@ import flet as ft
 from field_app.snapshot import DraftRow, ReferralRow
 from field_app.views.boundary import component, handler, screen
 from field_app.views.detail import DetailPane
-from field_app.views.parts import S, Tone, empty, icon_button, pinned, primary, spoken, text_field
+from field_app.views.parts import S, Tone, column, empty, icon_button, pinned, primary, spoken, text_field
 from field_app.views.rows import Paged, call_card, draft_row, referral_row, section
 from field_app.views.shell import LIST, room, shell
 from field_app.views.stage import Stage, go, stage
@@ -45,23 +45,21 @@ def start_buttons(here: Stage) -> ft.Control:
         draft = await here.do(here.actions.start, kind)
         go(f"/form/{draft.referral_id}")
 
+    doors = ((Kind.ARREST, "arrest", ft.Icons.ALT_ROUTE), (Kind.SOCIAL, "social", ft.Icons.HANDSHAKE_OUTLINED))
+    made: list[ft.Control | None] = [
+        primary(
+            here.words(f"home.{name}"),
+            lambda _, kind=kind: begin(kind),
+            icon=None if here.cramped else icon,
+            expand=None if here.cramped else 1,
+            key=f"new-{name}",
+        )
+        for kind, name, icon in doors
+    ]
+    if here.cramped:
+        return column(made, spacing=8)
     return ft.Row(
-        [
-            primary(
-                here.words("home.arrest"),
-                lambda _: begin(Kind.ARREST),
-                icon=ft.Icons.ALT_ROUTE,
-                expand=1,
-                key="new-arrest",
-            ),
-            primary(
-                here.words("home.social"),
-                lambda _: begin(Kind.SOCIAL),
-                icon=ft.Icons.HANDSHAKE_OUTLINED,
-                expand=1,
-                key="new-social",
-            ),
-        ],
+        [one for one in made if one is not None],
         spacing=10,
         intrinsic_height=True,
         vertical_alignment=ft.CrossAxisAlignment.STRETCH,
@@ -75,11 +73,16 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
     words, snapshot = here.words, here.snapshot
     sought, set_sought = ft.use_state("")
     found, set_found = ft.use_state(cast("tuple[ReferralRow, ...] | None", None))
+    cleared, set_cleared = ft.use_state(0)
 
     async def search(text: str) -> None:
         here.touched()
         set_sought(text)
         set_found(await here.do(here.actions.search, text) if text.strip() else None)
+
+    async def clear(_: object) -> None:
+        set_cleared(cleared + 1)
+        await search("")
 
     async def discard(row: DraftRow) -> None:
         gone = await here.do(here.actions.discard, row.referral_id)
@@ -103,10 +106,9 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
             text_field(
                 label=words("home.search"),
                 value=sought,
+                clears=cleared,
                 prefix_icon=ft.Icons.SEARCH,
-                suffix=icon_button(ft.Icons.CLOSE, words("home.search_clear"), lambda _: search(""))
-                if sought
-                else None,
+                suffix=icon_button(ft.Icons.CLOSE, words("home.search_clear"), clear) if sought else None,
                 on_change=handler(lambda e: search(str(e.control.value))),
             )
         )

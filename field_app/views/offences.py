@@ -102,6 +102,7 @@ def OffenceQuestion(ask: Asking) -> ft.Control:
                     helper=words("offence.other_hint"),
                     helper_max_lines=2,
                     value=query,
+                    clears=tuple(codes),
                     prefix_icon=ft.Icons.SEARCH,
                     autocorrect=False,
                     enable_suggestions=False,

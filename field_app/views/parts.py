@@ -15,6 +15,7 @@ import flet as ft
 
 from field_app.views.boundary import handler
 from field_app.views.theme import GAP, RADIUS, READING, TOUCH
+from field_app.views.typed import typed_field
 
 Tap = Callable[..., Any]
 C = ft.Colors
@@ -279,12 +280,13 @@ def question(
 
 
 def text_field(label: str, value: str, **more: Any) -> ft.TextField:
-    """A field to type into. Its text is always given (an uncontrolled one is emptied by the next render)."""
+    """A field to type into, in the app's looks; what is being typed stands (see typed.py)."""
     if more.get("max_length") is not None and not more.get("multiline"):
         more.setdefault("counter", ft.Container(width=0, height=0))  # a limit is enforced; counting to it is for notes
-    return ft.TextField(
+    return typed_field(
         label=label,
         value=value,
+        on_change=more.pop("on_change", None),
         filled=True,
         fill_color=C.SURFACE_CONTAINER_LOWEST,
         border=ft.OutlineInputBorder(side=ft.BorderSide(1.2, C.OUTLINE), border_radius=14),
