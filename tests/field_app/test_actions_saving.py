@@ -112,7 +112,8 @@ def test_a_full_disk_saves_nothing_and_says_so(officer: Station) -> None:
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_saved(officer: Station) -> None:
-    for wire in (ARREST | {"willing": None}, ARREST | {"ssn": "123"}, None, [], "x"):
+    wires: list[Any] = [ARREST | {"willing": None}, ARREST | {"ssn": "123"}, None, [], "x"]
+    for wire in wires:
         with pytest.raises(FieldError):
             officer.actions.submit_referral(wire)
     assert officer.actions.snapshot().referrals == ()
