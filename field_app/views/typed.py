@@ -8,6 +8,7 @@ that was never typed (the app put it there), or an explicit `clears`, replaces i
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -46,11 +47,13 @@ def typed_field(
 ) -> ft.TextField:
     """A field showing `value`. clears: when it differs from the last drawing's, `value` replaces whatever was typed."""
 
-    def heard(event: ft.Event[ft.TextField]) -> Any:
+    async def heard(event: ft.Event[ft.TextField]) -> None:  # Flet awaits coroutine functions only
         memory = getattr(event.control, "_memory", None)
         if memory is not None:
             memory[0].append(str(event.control.value or ""))
-        return on_change(event) if on_change is not None else None
+        result = on_change(event) if on_change is not None else None
+        if inspect.isawaitable(result):
+            await result
 
     field = TypedField(value=value, on_change=heard, **more)
     object.__setattr__(field, "_memory", (deque([value], REMEMBERED), clears))
