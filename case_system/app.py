@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from case_system.auth import Sessions
+from case_system.desk.pages import Desk
 from case_system.dispatcher import Dispatcher
 from case_system.http import create_app
 from case_system.keyfolder import KeyFolder
@@ -152,7 +153,10 @@ class DispatcherLoop:
 
 def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> FastAPI:  # fmt: skip
     """The ASGI application of one worker."""
-    return create_app(system.service, system.streams, on_start=on_start, on_stop=on_stop)
+    desk = Desk(
+        service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock, rng=system.rng
+    )  # fmt: skip
+    return create_app(system.service, system.streams, routers=(desk.router(),), on_start=on_start, on_stop=on_stop)
 
 
 def from_environment() -> FastAPI:
