@@ -80,7 +80,7 @@ def PersonCard(width: float) -> ft.Control:
     return ft.Column(
         [
             ft.Container(
-                column([choices(languages, spoken_here, set_spoken), sheet], spacing=16),
+                column([choices(languages, spoken_here, set_spoken, narrow=here.cramped), sheet], spacing=16),
                 padding=ft.Padding.only(left=side, right=side, top=4, bottom=28),
             )
         ],

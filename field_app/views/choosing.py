@@ -35,7 +35,7 @@ def one_of(ask: Asking, path: str, made: list[Option], *, hint: str | None = Non
     """A question with one answer of a list."""
     return question(
         ask.here.words(f"ask.{path}"),
-        choices(made, ask.get(path), pick(ask, path)),
+        choices(made, ask.get(path), pick(ask, path), narrow=ask.here.cramped),
         hint=hint,
         error=ask.errors.get(path),
         key=f"ask-{path}",

@@ -50,7 +50,7 @@ def part(title: str, number: int, body: Sequence[ft.Control | None]) -> ft.Contr
         content=ft.Row(
             [
                 ft.Container(
-                    ft.Text(str(number), theme_style=S.LABEL_LARGE, color=C.ON_PRIMARY),
+                    ft.Text(str(number), size=16, weight=ft.FontWeight.W_600, color=C.ON_PRIMARY),
                     width=30,
                     height=30,
                     border_radius=15,

@@ -118,7 +118,7 @@ def Offer(row: ReferralRow, base: str) -> ft.Control:
         ]
         close = icon_button(ft.Icons.CLOSE, words("step.close"), lambda _: set_passing(False))
         parts.append(ft.Row([text(words("step.redirect_why"), S.TITLE_SMALL, expand=True), close]))
-        parts.append(choices(reasons, None, redirect))
+        parts.append(choices(reasons, None, redirect, narrow=here.cramped))
     else:
         parts.append(
             ft.Row(

@@ -96,7 +96,7 @@ def OffenceQuestion(ask: Asking) -> ft.Control:
         words("ask.offence_codes"),
         column(
             [
-                choices(common(ask, codes), codes, toggle),
+                choices(common(ask, codes), codes, toggle, narrow=ask.here.cramped),
                 text_field(
                     label=words("offence.other"),
                     helper=words("offence.other_hint"),

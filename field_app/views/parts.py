@@ -248,12 +248,21 @@ def option_button(
     )
 
 
-def choices(options: Sequence[Option], chosen: str | Iterable[str] | None, on_pick: Callable[[str], Any]) -> ft.Control:
-    """A row of big answers: side by side when there are up to three short ones, under each other when one is long."""
+def choices(
+    options: Sequence[Option],
+    chosen: str | Iterable[str] | None,
+    on_pick: Callable[[str], Any],
+    *,
+    narrow: bool = False,
+) -> ft.Control:
+    """A row of big answers: side by side when there are up to three short ones, under each other when one is long.
+
+    narrow: there is room for one thing to a line only (`Stage.cramped`).
+    """
     picked = {chosen} if isinstance(chosen, str) else set(chosen or ())
     longest = max((len(o.label) for o in options), default=0)
-    short = len(options) <= 3 and longest <= 14
-    tall = longest > 24
+    short = len(options) <= 3 and longest <= 14 and not narrow
+    tall = longest > 24 or narrow
     made = [
         option_button(o, o.value in picked, lambda _=None, v=o.value: on_pick(v), expand=short, start=tall)
         for o in options

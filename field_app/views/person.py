@@ -40,7 +40,9 @@ def whereabouts(ask: Asking) -> ft.Control:
 
     asked = question(
         words("ask.whereabouts"),
-        choices(options(ask, "whereabouts", ARREST_WHEREABOUTS), ask.get("whereabouts"), choose),
+        choices(
+            options(ask, "whereabouts", ARREST_WHEREABOUTS), ask.get("whereabouts"), choose, narrow=ask.here.cramped
+        ),
         error=ask.errors.get("whereabouts"),
         key="ask-whereabouts",
     )
@@ -64,7 +66,9 @@ def eta_at(ask: Asking) -> ft.Control:
 
     made = [Option(value=str(n), label=words("eta.minutes", n=n)) for n in ETA_MINUTES]
     hint = words("eta.at", time=words.time(due)) if due is not None else None
-    return question(words("ask.eta_at"), choices(made, chosen, choose), hint=hint, key="ask-eta_at")
+    return question(
+        words("ask.eta_at"), choices(made, chosen, choose, narrow=ask.here.cramped), hint=hint, key="ask-eta_at"
+    )
 
 
 def with_me(ask: Asking) -> ft.Control:
@@ -152,7 +156,7 @@ def reach(ask: Asking) -> ft.Control:
     parts: list[ft.Control | None] = [
         question(
             words("ask.reach.how"),
-            choices(options(ask, "reach", ReachHow), how, choose),
+            choices(options(ask, "reach", ReachHow), how, choose, narrow=ask.here.cramped),
             error=ask.errors.get("reach.how"),
             key="ask-reach",
         )
@@ -191,7 +195,9 @@ def interpreter(ask: Asking) -> ft.Control:
         await ask.put([("interpreter", None if present is wanted else wanted)])
 
     chosen = None if present is None else ("yes" if present else "no")
-    return question(words("ask.interpreter"), choices(made, chosen, choose), key="ask-interpreter")
+    return question(
+        words("ask.interpreter"), choices(made, chosen, choose, narrow=ask.here.cramped), key="ask-interpreter"
+    )
 
 
 def immediate_need(ask: Asking) -> ft.Control:
@@ -203,7 +209,11 @@ def immediate_need(ask: Asking) -> ft.Control:
         await ask.put([("immediate_need", after or None)])
 
     made = options(ask, "need", Need)
-    return question(ask.here.words("ask.immediate_need"), choices(made, present, toggle), key="ask-immediate_need")
+    return question(
+        ask.here.words("ask.immediate_need"),
+        choices(made, present, toggle, narrow=ask.here.cramped),
+        key="ask-immediate_need",
+    )
 
 
 def for_officer(ask: Asking) -> ft.Control:

@@ -131,7 +131,12 @@ def answered(ask: Asking, place: Mapping[str, Any], change: Any) -> ft.Control:
         async def why(code: str) -> None:
             await ask.put([("place", {**place, "outside_reason": code})])
 
-        body.append(question(words("ask.place.outside_reason"), choices(options, place.get("outside_reason"), why)))
+        body.append(
+            question(
+                words("ask.place.outside_reason"),
+                choices(options, place.get("outside_reason"), why, narrow=ask.here.cramped),
+            )
+        )
     return column(body, spacing=12)
 
 
@@ -218,7 +223,10 @@ def _found(ask: Asking, query: str, take: Any, set_query: Any) -> list[ft.Contro
     if answer.ask is Ask.DIRECTION:
         sides = [Option(value=side, label=words(f"side.{side}")) for side in answer.directions]
         made.append(
-            question(words("place.which_side"), choices(sides, None, lambda side: set_query(with_side(query, side))))
+            question(
+                words("place.which_side"),
+                choices(sides, None, lambda side: set_query(with_side(query, side)), narrow=ask.here.cramped),
+            )
         )
     for match in matches:
         icon, tone = ZONES[match.zone]

@@ -178,15 +178,19 @@ def SettingsBody(width: float) -> ft.Control:
             [
                 question(
                     words("settings.language"),
-                    choices(languages, now.language, lambda v: put(replace(now, language=v))),
+                    choices(languages, now.language, lambda v: put(replace(now, language=v)), narrow=here.cramped),
                 ),
                 question(
                     words("settings.theme"),
-                    choices(themes, now.theme.value, lambda v: put(replace(now, theme=ThemeChoice(v)))),
+                    choices(
+                        themes, now.theme.value, lambda v: put(replace(now, theme=ThemeChoice(v))), narrow=here.cramped
+                    ),
                 ),
                 question(
                     words("settings.text"),
-                    choices(sizes, str(now.text_size), lambda v: put(replace(now, text_size=int(v)))),
+                    choices(
+                        sizes, str(now.text_size), lambda v: put(replace(now, text_size=int(v))), narrow=here.cramped
+                    ),
                 ),
             ],
         ),
@@ -195,7 +199,9 @@ def SettingsBody(width: float) -> ft.Control:
             [
                 question(
                     words("settings.sending_ask"),
-                    choices(sending, now.sending.value, lambda v: put(replace(now, sending=Sending(v)))),
+                    choices(
+                        sending, now.sending.value, lambda v: put(replace(now, sending=Sending(v))), narrow=here.cramped
+                    ),
                     hint=words("settings.sending_hint"),
                 )
             ],
@@ -205,7 +211,12 @@ def SettingsBody(width: float) -> ft.Control:
             [
                 question(
                     words("settings.idle"),
-                    choices(idle, str(now.idle_minutes), lambda v: put(replace(now, idle_minutes=int(v)))),
+                    choices(
+                        idle,
+                        str(now.idle_minutes),
+                        lambda v: put(replace(now, idle_minutes=int(v))),
+                        narrow=here.cramped,
+                    ),
                 ),
                 outlined(words("settings.lock_now"), lock, icon=ft.Icons.LOCK_OUTLINE),
                 ChangePin(),

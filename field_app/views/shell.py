@@ -8,7 +8,7 @@ import flet as ft
 
 from field_app.snapshot import Delivery
 from field_app.views.boundary import handler
-from field_app.views.parts import C, icon_button, text
+from field_app.views.parts import C, S, icon_button, text
 from field_app.views.stage import Stage, go
 from field_app.views.theme import GAP
 
@@ -108,7 +108,9 @@ def shell(
         controls.append(main)
     bar = None
     if not stage.wide and tab is not None:
+        behavior = ft.NavigationBarLabelBehavior
         bar = ft.NavigationBar(
+            label_behavior=behavior.ALWAYS_HIDE if stage.cramped else behavior.ALWAYS_SHOW,
             selected_index=at,
             on_change=move,
             destinations=[
@@ -129,7 +131,9 @@ def shell(
         appbar=ft.AppBar(
             leading=lead,
             automatically_imply_leading=False,
-            title=ft.Semantics(content=text(title, ft.TextThemeStyle.TITLE_LARGE), header=True, heading_level=1),
+            title=ft.Semantics(
+                content=text(title, S.TITLE_SMALL if stage.cramped else S.TITLE_LARGE), header=True, heading_level=1
+            ),
             title_spacing=GAP if lead is None else 0,
             bgcolor=C.SURFACE,
             actions=[*(actions or []), icon_button(I.LOCK_OUTLINE, stage.words("nav.lock"), lock)],

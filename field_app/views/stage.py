@@ -18,7 +18,7 @@ from field_app.snapshot import Snapshot
 from field_app.views.boundary import Told
 from field_app.views.hands import Hands
 from field_app.views.port import Actions
-from field_app.views.theme import WIDE
+from field_app.views.theme import CRAMPED, WIDE
 from field_app.wording import Words
 from referral.lifecycle import Role
 from referral.programme import Programme
@@ -47,6 +47,11 @@ class Stage:
     def wide(self) -> bool:
         """True where list and detail stand side by side."""
         return self.width >= WIDE
+
+    @property
+    def cramped(self) -> bool:
+        """True where large text meets a narrow screen: what stood side by side goes under each other."""
+        return self.width * 100 / self.snapshot.settings.text_size < CRAMPED
 
     @property
     def officer(self) -> bool:

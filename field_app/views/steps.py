@@ -101,24 +101,28 @@ def Steps(detail: Detail) -> ft.Control:
             case Op.NOT_COMPLETED:
                 listed = [Option(value=r.value, label=words(f"not_completed.{r.value}")) for r in NotCompletedReason]
                 return _ask(
+                    here,
                     words("step.why"),
                     listed,
                     lambda v: run(lambda: actions.not_completed(referral_id, NotCompletedReason(v)), op),
                 )
             case Op.REDIRECT:
                 return _ask(
+                    here,
                     words("step.redirect_why"),
                     _pack(here, "redirect_reason"),
                     lambda v: run(lambda: actions.redirect(referral_id, v), op),
                 )
             case Op.WITHDRAW:
                 return _ask(
+                    here,
                     words("step.why"),
                     _pack(here, "withdraw_reason"),
                     lambda v: run(lambda: actions.withdraw(referral_id, v), op),
                 )
             case Op.ASK_WITHDRAWAL:
                 return _ask(
+                    here,
                     words("step.why"),
                     _pack(here, "withdraw_reason"),
                     lambda v: run(lambda: actions.ask_withdrawal(referral_id, v), op),
@@ -129,7 +133,10 @@ def Steps(detail: Detail) -> ft.Control:
                     Option(value="no", label=words("contact.not_reached")),
                 ]
                 return _ask(
-                    words("contact.ask"), listed, lambda v: run(lambda: actions.contact(referral_id, v == "yes"), op)
+                    here,
+                    words("contact.ask"),
+                    listed,
+                    lambda v: run(lambda: actions.contact(referral_id, v == "yes"), op),
                 )
             case _:
                 return None
@@ -161,8 +168,8 @@ def _pack(here: Stage, name: str) -> list[Option]:
     return [Option(value=c.code, label=here.words.pack(c.text)) for c in here.programme.choices.get(name, ())]
 
 
-def _ask(label: str, listed: list[Option], on_pick: Callable[[str], Any]) -> ft.Control:
-    return question(label, choices(listed, None, on_pick))
+def _ask(here: Stage, label: str, listed: list[Option], on_pick: Callable[[str], Any]) -> ft.Control:
+    return question(label, choices(listed, None, on_pick, narrow=here.cramped))
 
 
 def _on_the_way(here: Stage, send: Callable[[Any, str | None], Any]) -> ft.Control:
@@ -175,7 +182,10 @@ def _on_the_way(here: Stage, send: Callable[[Any, str | None], Any]) -> ft.Contr
             return send((here.now() + timedelta(minutes=int(value))).astimezone(UTC).replace(microsecond=0), code)
 
         made = [Option(value=str(n), label=words("eta.minutes", n=n)) for n in ETA_MINUTES]
-        return question(words("step.eta_to", place=label) if label else words("ask.eta_at"), choices(made, None, pick))
+        return question(
+            words("step.eta_to", place=label) if label else words("ask.eta_at"),
+            choices(made, None, pick, narrow=here.cramped),
+        )
 
     if not places:
         return row(None, None)
@@ -208,5 +218,5 @@ def SaoCall(send: Callable[[str | None, SaoAnswer], Any]) -> ft.Control:
             on_change=handler(lambda e: set_who(str(e.control.value))),
         )
     )
-    parts.append(_ask(words("sao.said"), listed, lambda v: send(who.strip() or None, SaoAnswer(v))))
+    parts.append(_ask(here, words("sao.said"), listed, lambda v: send(who.strip() or None, SaoAnswer(v))))
     return column(parts, spacing=12)

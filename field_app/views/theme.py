@@ -17,6 +17,7 @@ TOUCH = 52  # dp; WCAG and Android ask for 48, gloves ask for more
 GAP = 16
 RADIUS = 16
 WIDE = 840  # dp: from here on list and detail stand side by side
+CRAMPED = 240  # dp of width for text at 100 %: below this there is one thing to a line
 READING = 640  # dp: no column of text is wider
 
 
@@ -230,7 +231,9 @@ def theme_of(palette: Palette, percent: int) -> ft.Theme:
         ),
         appbar_theme=ft.AppBarTheme(bgcolor=palette.surface, color=palette.on_surface, elevation=0, center_title=False),
         navigation_bar_theme=ft.NavigationBarTheme(
-            bgcolor=palette.surface_container, indicator_color=palette.primary_container
+            bgcolor=palette.surface_container,
+            indicator_color=palette.primary_container,
+            label_text_style=ft.TextStyle(size=13.5 * min(1.2, percent / 100), weight=ft.FontWeight.W_500),
         ),
         navigation_rail_theme=ft.NavigationRailTheme(
             bgcolor=palette.surface_container, indicator_color=palette.primary_container
