@@ -14,7 +14,7 @@ from typing import cast
 import flet as ft
 
 from field_app.outcomes import Enrolled
-from field_app.snapshot import Phase
+from field_app.snapshot import Phase, Sending
 from field_app.views import theme
 from field_app.views.boundary import component, handler, screen
 from field_app.views.card import CardScreen
@@ -74,6 +74,11 @@ def routes(here: Stage) -> list[ft.Route]:
     ]
 
 
+def on_phone(page: ft.Page) -> bool:
+    """True for the packaged app of a phone or tablet; a browser on one is a browser."""
+    return page.platform is not None and page.platform.is_mobile() and not page.web
+
+
 @component
 def App(
     model: Model,
@@ -103,9 +108,14 @@ def App(
             await keep()
         await asyncio.to_thread(actions.lock)
 
+    async def nudge(_: object = None) -> None:
+        """The network may be back: send what waits, unless the person has paused it. Needs no PIN."""
+        held = current.current
+        if held is not None and held.phase is not Phase.NOT_ENROLLED and held.settings.sending is not Sending.PAUSED:
+            await asyncio.to_thread(actions.sync_now)
+
     async def lifecycle(event: ft.AppLifecycleStateChangeEvent) -> None:
-        mobile = page.platform is not None and page.platform.is_mobile() and not page.web
-        if not mobile:  # a browser says HIDE at every switch of tabs
+        if not on_phone(page):  # a browser says HIDE at every switch of tabs
             return
         if event.state is ft.AppLifecycleState.INACTIVE:
             set_covered(True)
@@ -115,6 +125,7 @@ def App(
                 await shut()
         elif event.state in _SHOWN:
             set_covered(False)
+            await nudge()
 
     async def look() -> None:
         """Take in what another process wrote; now and then everything, so that ages grow."""
@@ -134,11 +145,14 @@ def App(
                 await shut()
 
     task = ft.use_ref(cast("asyncio.Task[None] | None", None))
+    network = ft.use_ref(cast("ft.Connectivity | None", None))
 
     def begin() -> None:
         page.on_resize = handler(lambda e: set_width(float(e.width)))
         page.on_app_lifecycle_state_change = handler(lifecycle)
         task.current = asyncio.ensure_future(watch())
+        if on_phone(page):
+            network.current = ft.Connectivity(on_change=handler(nudge))
 
     def end() -> None:
         if task.current is not None:

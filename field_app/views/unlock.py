@@ -141,6 +141,28 @@ def PinPad(on_enter: Any, busy: bool) -> ft.Control:
         here.touched()
         set_pin(lambda before: (before + key)[:64])
 
+    keyed = ft.use_ref(False)
+
+    async def key(event: ft.KeyboardEvent) -> None:
+        """A keyboard's digits. Enter opens only what was typed on it: on a tapped key it would press that key again."""
+        name = event.key.removeprefix("Numpad ")
+        if typed or busy:
+            return
+        if len(name) == 1 and name.isdigit():
+            keyed.current = True
+            press(name)
+        elif name == "Backspace":
+            set_pin(lambda before: before[:-1])
+        elif name == "Enter" and keyed.current:
+            await enter()
+
+    def listen() -> None:
+        ft.context.page.on_keyboard_event = handler(key)
+
+    def stop() -> None:
+        ft.context.page.on_keyboard_event = None
+
+    ft.use_effect(listen, [pin, typed, busy], stop)
     if busy:
         return ft.Container(working(words("unlock.opening")), padding=40)
     if typed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 import flet as ft
@@ -340,3 +341,24 @@ async def test_kinds_have_their_own_doors(key: str, kind: Kind) -> None:
         await person.tap(key)
         await person.ui.until(lambda: bool(actions.drafts))
         assert next(iter(actions.drafts.values())).kind is kind
+
+
+async def test_pin_is_typed_on_a_keyboard() -> None:
+    actions = DemoActions.officer()
+    async with in_front_of(actions) as person:
+        for key in (*PIN[:3], "9", "Backspace", "Numpad " + PIN[3], *PIN[4:], "Enter"):
+            data = {"key": key, "shift": False, "ctrl": False, "alt": False, "meta": False}
+            await person.ui.event(person.ui.page, "keyboard_event", data)
+        await person.sees("My referrals")
+
+
+async def test_coming_back_sends_what_waits_unless_paused() -> None:
+    actions = DemoActions.officer()
+    back = {"state": ft.AppLifecycleState.RESUME.value}
+    async with in_front_of(actions) as person:
+        await person.ui.event(person.ui.page, "app_lifecycle_state_change", back)
+        await person.ui.until(lambda: actions.done == [("sync", None)])
+        actions.set_settings(replace(actions.shot.settings, sending=Sending.PAUSED))
+        await person.ui.settle()
+        await person.ui.event(person.ui.page, "app_lifecycle_state_change", back)
+        assert actions.done == [("sync", None)]
