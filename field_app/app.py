@@ -109,3 +109,8 @@ async def main(page: ft.Page) -> None:
     keystores = phone_keys(page) if on_phone else None
     actions = await asyncio.to_thread(open_device, data_folder(), background=True, keystores=keystores)
     show(page, actions)
+
+
+def run(actions: Actions) -> None:
+    """Show the app in a window over these actions, until it is closed."""
+    ft.run(lambda page: show(page, actions), assets_dir=str(ASSETS), no_cdn=True)

@@ -7,9 +7,7 @@ import secrets
 import sys
 from pathlib import Path
 
-import flet as ft
-
-from field_app.app import ASSETS, show
+from field_app.app import ASSETS, run, show
 from field_app.compose import open_device
 from field_app.web import free_port
 from field_app.web import serve as serve_page
@@ -23,7 +21,7 @@ def open_window(folder: Path, *, ca_file: str | None = None) -> int:
         return 1
     actions = open_device(folder, background=True, ca_file=ca_file)
     try:
-        ft.run(lambda page: show(page, actions), assets_dir=str(ASSETS), no_cdn=True)
+        run(actions)
     finally:
         actions.close()
     return 0

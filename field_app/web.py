@@ -17,11 +17,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import flet as ft
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ShowPage = Callable[[Any], Any]  # what Flet calls with each new page
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOST = "127.0.0.1"
@@ -81,7 +80,7 @@ async def _not_here(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"Not Found"})
 
 
-def asgi(show_page: Callable[[ft.Page], Any], secret: str, assets: Path) -> Asgi:
+def asgi(show_page: ShowPage, secret: str, assets: Path) -> Asgi:
     """The app as ASGI under `/SECRET/`. `show_page` is called with each new page. ValueError for a guessable secret."""
     if not _SECRET.match(secret):
         raise ValueError("the secret needs 20 or more letters, digits, - or _")
@@ -112,9 +111,7 @@ def address(port: int, secret: str) -> str:
     return f"http://{HOST}:{port}/{secret}/"
 
 
-def serve(
-    show_page: Callable[[ft.Page], Any], *, port: int, secret: str, assets: Path, ready: Callable[[str], None]
-) -> None:
+def serve(show_page: ShowPage, *, port: int, secret: str, assets: Path, ready: Callable[[str], None]) -> None:
     """Serve with one worker and no request log until interrupted; `ready(address)` is called once pages can be opened."""
     import uvicorn
 
