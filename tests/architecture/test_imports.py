@@ -19,6 +19,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "referral/envelope.py": frozenset({"cryptography"}),
     "field_app/": frozenset(),
     "field_app/app.py": frozenset({"flet", "flet_geolocator", "flet_secure_storage", "keyring", "flet_web", "uvicorn"}),
+    "field_app/web.py": frozenset({"flet", "flet_web", "uvicorn"}),
+    "field_app/launch.py": frozenset({"flet"}),
     "field_app/vault/": frozenset({"cryptography"}),
     "field_app/vault/keystores.py": frozenset({"flet_secure_storage", "keyring"}),
     "field_app/store/": frozenset({"sqlite_utils"}),
