@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from field_app import draft as drafts
+from field_app.actions import Failed
 from field_app.draft import Draft
 from field_app.outcomes import Done, Enrolled, Missing, Opened, Saved, SyncCounts, Trouble
 from field_app.projection import possible
@@ -264,6 +265,8 @@ class DemoActions:
 
     def _keep(self, draft: Draft) -> None:
         with self._turn:
+            if self.shot.phase is not Phase.OPEN:
+                raise Failed(Trouble(problem=ProblemCode.SHUT))
             self.drafts[draft.referral_id] = draft
             self.saves += 1
             self._show_drafts()
