@@ -233,7 +233,9 @@ def theme_of(palette: Palette, percent: int) -> ft.Theme:
         navigation_bar_theme=ft.NavigationBarTheme(
             bgcolor=palette.surface_container,
             indicator_color=palette.primary_container,
-            label_text_style=ft.TextStyle(size=13.5 * min(1.2, percent / 100), weight=ft.FontWeight.W_500),
+            label_text_style=ft.TextStyle(
+                color=palette.on_surface, size=13.5 * min(1.2, percent / 100), weight=ft.FontWeight.W_500
+            ),
         ),
         navigation_rail_theme=ft.NavigationRailTheme(
             bgcolor=palette.surface_container, indicator_color=palette.primary_container
