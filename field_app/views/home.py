@@ -10,6 +10,7 @@ import flet as ft
 from field_app.snapshot import DraftRow, ReferralRow
 from field_app.views.boundary import component, handler, screen
 from field_app.views.detail import DetailPane
+from field_app.views.notices import notice_cards
 from field_app.views.parts import S, Tone, column, empty, icon_button, pinned, primary, spoken, text_field
 from field_app.views.rows import Paged, call_card, draft_row, referral_row, section
 from field_app.views.shell import LIST, room, shell
@@ -97,7 +98,7 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
     drafts = [
         draft_row(row, here, partial(go, f"/form/{row.referral_id}"), partial(discard, row)) for row in snapshot.drafts
     ]
-    head: list[ft.Control] = [delivery_line(here), *calls]
+    head: list[ft.Control] = [delivery_line(here), *calls, *notice_cards(here)]
     if drafts:
         head += [section(words("home.drafts")), *drafts]
     if snapshot.referrals:

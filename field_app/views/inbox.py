@@ -9,10 +9,11 @@ from typing import cast
 
 import flet as ft
 
-from field_app.snapshot import Delivery, NoticeRow, ReferralRow
+from field_app.snapshot import Delivery, ReferralRow
 from field_app.views.boundary import component, screen
 from field_app.views.detail import DetailPane
 from field_app.views.home import delivery_line
+from field_app.views.notices import notice_cards
 from field_app.views.parts import (
     C,
     Option,
@@ -24,7 +25,6 @@ from field_app.views.parts import (
     column,
     empty,
     icon_button,
-    notice,
     outlined,
     primary,
     quiet,
@@ -170,41 +170,12 @@ def caseload_line(here: Stage) -> ft.Control | None:
     return ft.Container(body, padding=14, border_radius=14, bgcolor=tone.ground)
 
 
-def _notices(here: Stage, rows: tuple[NoticeRow, ...]) -> list[ft.Control]:
-    """Notices about referrals that are not open offers: seen with one tap."""
-    words = here.words
-    offered = {row.referral_id for row in here.snapshot.inbox}
-    made: list[ft.Control] = []
-    for row in [r for r in rows if not r.acknowledged and r.referral_id not in offered][:5]:
-
-        async def seen(_: object, notice_id: str = row.notice_id) -> None:
-            await here.do(here.actions.acknowledge, notice_id)
-
-        async def opened(_: object, row: NoticeRow = row) -> None:
-            await here.do(here.actions.acknowledge, row.notice_id)
-            go(f"/referral/{row.referral_id}")
-
-        buttons = [outlined(words("notice.open"), opened), outlined(words("notice.seen"), seen, icon=ft.Icons.CHECK)]
-        body = words("notice.when", when=words.when(row.created_at, here.snapshot.now))
-        made.append(
-            notice(
-                ft.Icons.NOTIFICATIONS_OUTLINED,
-                words(f"notice.{row.kind}"),
-                body,
-                Tone.PLAIN,
-                buttons,
-                key=f"notice-{row.notice_id}",
-            )
-        )
-    return made
-
-
 @component
 def Incoming(chosen: ReferralId | None) -> ft.Control:
     """Open offers, notices, and how things stand."""
     here = stage()
     words, rows = here.words, here.snapshot.inbox
-    head: list[ft.Control] = [delivery_line(here), *_notices(here, here.snapshot.notices)]
+    head: list[ft.Control] = [delivery_line(here), *notice_cards(here)]
     if rows:
         head.append(section(words.count("inbox.waiting", len(rows))))
     else:

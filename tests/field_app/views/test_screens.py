@@ -9,11 +9,12 @@ from datetime import datetime
 import flet as ft
 import pytest
 
-from field_app.snapshot import Phase, Sending, ThemeChoice
+from field_app.snapshot import NoticeRow, Phase, Sending, ThemeChoice
 from field_app.views.enrol import neat_code, read_link
 from field_app.views.root import IDLE_CHECK_SECONDS
 from referral.model import Kind
 from referral.operations import SaoAnswer
+from referral.views import NoticeKind
 from tests.field_app.views.people import in_front_of, later
 from tests.support.demo_actions import NOW, PIN, DemoActions
 
@@ -362,3 +363,23 @@ async def test_coming_back_sends_what_waits_unless_paused() -> None:
         await person.ui.settle()
         await person.ui.event(person.ui.page, "app_lifecycle_state_change", back)
         assert actions.done == [("sync", None)]
+
+
+async def test_an_accepted_handoff_is_no_notice_any_more() -> None:
+    actions = DemoActions.case_manager(shut=False)
+    first = actions.shot.inbox[0].referral_id
+    async with in_front_of(actions) as person:
+        await person.tap(f"accept-{first}")
+        await person.sees("1 person is waiting for an answer")
+        assert not person.ui.says("Handoff waiting")
+
+
+async def test_an_officer_is_told_and_can_say_seen() -> None:
+    actions = DemoActions.officer(shut=False)
+    about = actions.shot.referrals[1].referral_id
+    notice = NoticeRow(notice_id="n9", referral_id=about, kind=NoticeKind.ACCEPTED, created_at=NOW, acknowledged=False)
+    actions.shot = replace(actions.shot, notices=(notice,))
+    async with in_front_of(actions) as person:
+        await person.sees("A handoff was accepted")
+        await person.tap("Seen")
+        await person.ui.until(lambda: not person.ui.says("A handoff was accepted"))
