@@ -1,7 +1,7 @@
 """A whole device for tests: real files, real vault at a small cost, a key store in memory, a clock that the test moves.
 
-    station = Station.enrolled(agency, folder, "o1")        actions over the agency's service, without HTTP
-    station.restart()                                       as after a crash: nothing is locked or closed first
+station = Station.enrolled(agency, folder, "o1")        actions over the agency's service, without HTTP
+station.restart()                                       as after a crash: nothing is locked or closed first
 """
 
 from __future__ import annotations
