@@ -170,7 +170,8 @@ def SettingsBody(width: float) -> ft.Control:
     languages = [Option(value=code, label=words(f"language.{code}")) for code in LANGUAGES]
     themes = [Option(value=t.value, label=words(f"theme.{t.value}")) for t in ThemeChoice]
     sizes = [Option(value=str(n), label=f"{n} %") for n in TEXT_SIZES]
-    sending = [Option(value=s.value, label=words(f"sending.{s.value}")) for s in Sending]
+    offered = (Sending.ANY, Sending.PAUSED)  # "Wi-Fi only" comes when the delivery can tell the networks apart
+    sending = [Option(value=s.value, label=words(f"sending.{s.value}")) for s in offered]
     idle = [Option(value=str(n), label=words.count("settings.minutes", n)) for n in IDLE]
     parts: list[ft.Control | None] = [
         block(

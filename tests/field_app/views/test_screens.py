@@ -254,8 +254,8 @@ async def test_language_and_theme_change_without_a_restart() -> None:
         await person.ui.until(lambda: person.ui.page.theme_mode is ft.ThemeMode.DARK)
         await person.tap("200")
         await person.ui.until(lambda: actions.shot.settings.text_size == 200)
-        await person.tap("wifi")
-        await person.ui.until(lambda: actions.shot.settings.sending is Sending.WIFI)
+        await person.tap("paused")
+        await person.ui.until(lambda: actions.shot.settings.sending is Sending.PAUSED)
         assert actions.shot.settings.theme is ThemeChoice.DARK
 
 
