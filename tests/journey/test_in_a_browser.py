@@ -54,9 +54,16 @@ def answer(ui: FletUI, text: str, nth: int = 0) -> None:
 
 
 def write(ui: FletUI, label: str, text: str) -> None:
-    """Type into a field that may be below."""
-    bring(ui, ui.field(label))
-    ui.type(label, text)
+    """Type into a field that may be below; a page that grows just then moves it away from the finger, so look first."""
+    for _ in range(5):
+        bring(ui, ui.field(label))
+        ui.tap(ui.field(label))
+        ui.page.wait_for_timeout(250)
+        if ui.page.evaluate("document.activeElement.getAttribute('aria-label')") == label:
+            ui.page.keyboard.press("Control+A")
+            ui.page.keyboard.type(text, delay=15)
+            return
+    raise AssertionError(f"{label!r} could not be reached; there is {ui.texts()}")
 
 
 def unlock(ui: FletUI, station: Station) -> None:
@@ -78,6 +85,7 @@ def record_arrest(ui: FletUI) -> None:
     answer(ui, "No", 1)
     answer(ui, "Yes", 2)
     answer(ui, "Coming in with me")
+    hear(ui, "When will they arrive")
     write(ui, "Name as given", "Testa Browsersample")
 
 
