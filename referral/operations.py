@@ -104,7 +104,7 @@ def _text(path: str, value: str | None, limit: int = NOTE_LIMIT) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
-    """A new referral; `complete` false marks the sealed copy of a draft that only a wipe may send (op `incomplete`)."""
+    """A new referral. Under the operation `incomplete` it is the sealed copy of a draft, which only a wipe sends."""
 
     referral: Referral
 
