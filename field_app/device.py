@@ -51,7 +51,7 @@ from field_app.vault.door import (
     open_device_chain,
 )
 from field_app.vault.errors import DamagedRow, KeyStoreLost, KeyStoreUnavailable, RolledBack
-from field_app.vault.files import write_durably
+from field_app.vault.files import make_folder, write_durably
 from field_app.vault.keystores import KeyStore
 from field_app.vault.pin import Origin
 from field_app.vault.vault import DeviceChain, Vault
@@ -362,7 +362,7 @@ def write_pack(folder: Folder, digest: str, files: Mapping[str, bytes]) -> None:
     """Keep a pack's files. Errors: NotWritten, StoreUnusable."""
     where = folder.pack(digest)
     try:
-        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(where)
     except OSError as error:
         raise StoreError("the folder of packs cannot be made") from error
     for name in PACK_FILES:

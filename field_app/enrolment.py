@@ -21,6 +21,7 @@ from field_app.sync.enrol import Invitation, NewDevice, enrol, invitation, parse
 from field_app.sync.errors import SyncFault
 from field_app.troubles import FAULTS, trouble
 from field_app.vault.door import create_device_chain
+from field_app.vault.files import make_folder
 from field_app.vault.pin import Origin, judge_pin, make_pin
 from referral.port import CaseSystem, Refused
 from referral.problems import ProblemCode
@@ -56,7 +57,7 @@ def enrol_folder(
     try:
         if (obstacle := _make_room(folder, surroundings)) is not None:
             return obstacle
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder.path)
         keys = vault_door(folder, surroundings).choose_store()
         own = pin is None
         secret = make_pin(surroundings.random_bytes) if pin is None else pin

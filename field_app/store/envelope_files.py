@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from field_app.vault.errors import NotRead, NotWritten
-from field_app.vault.files import read_whole, sync_folder, write_durably
+from field_app.vault.files import make_folder, read_whole, write_durably
 from referral.model import OpId
 
 
@@ -27,8 +27,7 @@ class EnvelopeFiles:
         """Return once the file is on the disk, whole. Errors: NotWritten."""
         if not self.folder.is_dir():
             try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync_folder(self.folder.parent)
+                make_folder(self.folder)
             except OSError as error:
                 raise NotWritten(f"{self.folder.name}: {error.strerror}") from error
         write_durably(self._path(op_id), envelope)

@@ -55,6 +55,21 @@ def read_whole(path: Path) -> bytes | None:
         raise NotRead(f"{path.name}: {error.strerror}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Return only once `folder` is there, for its owner only, and its name is on the disk, with every folder made above it.
+
+    Without this a power cut may take away a new folder with all that was durably written in it. Errors: OSError.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # a parent that we may pass through and not read
+            sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and deletions in `folder` durable. Windows has no such call and journals them itself."""
     if WINDOWS:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from field_app.vault.errors import KeyStoreAbsent, KeyStoreLost, KeyStoreUnavailable, NewerFormat, NotRead
-from field_app.vault.files import read_whole, sync_folder, write_durably
+from field_app.vault.files import make_folder, read_whole, sync_folder, write_durably
 from field_app.vault.keys import StoreName
 
 T = TypeVar("T")
@@ -176,7 +176,7 @@ class FileKeys:
     def set(self, name: str, value: bytes) -> None:
         """See KeyStore."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder)
         except OSError as error:
             raise KeyStoreUnavailable("the folder of key files cannot be made") from error
         write_durably(self._folder / name, b"\x01" + _check(value) + value)
