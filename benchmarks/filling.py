@@ -28,7 +28,7 @@ def fill(actions: Actions, wires: Iterable[Mapping[str, Any]]) -> int:
         for wire in wires:
             referral = complete(wire, device.programme, today)
             operation = session._operation(Op.CREATE, referral.referral_id, Create(referral=referral))
-            op_id = session._add(page, operation)
+            op_id, _ = session._add(page, operation)
             page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
     session.holdings.follow()
     with device.store.read() as tx:

@@ -124,7 +124,6 @@ class Forms(Acting):
         """
         try:
             with self._turn:
-                self._session()
                 given = spelled(wire)
                 if given.get("referral_id") is None:
                     given["referral_id"] = self.surroundings.random_bytes(16).hex()

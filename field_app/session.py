@@ -48,22 +48,22 @@ class Session:
             if (known := self.holdings.records.get(referral_id)) is not None:
                 return known.op_id, False
             operation = self._operation(Op.CREATE, referral_id, Create(referral=referral))
-            op_id = self._add(page, operation)
+            op_id, outgoing = self._add(page, operation)
             page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
             self._forget_draft(page, referral_id)
-        self._after(op_id)
+        self._after(outgoing)
         return op_id, True
 
     def step(self, op: Op, referral_id: ReferralId, body: Body) -> OpId:
         """Save a step on a referral. Errors: FieldError for an amendment that the referral cannot hold."""
         with self.records.write() as page:
             self.holdings.follow()
-            op_id = self._add(page, self._operation(op, referral_id, body))
+            op_id, outgoing = self._add(page, self._operation(op, referral_id, body))
             record = self.holdings.records.get(referral_id)
             if isinstance(body, Amend) and record is not None and not record.shrunk:
                 changed = from_wire(Referral, merge(record.wire, body.changes), keep_unknown=True)
                 page.put(Shelf.RECORD, record_data(changed, record.op_id, record.made_at), record.row_id)
-        self._after(op_id)
+        self._after(outgoing)
         return op_id
 
     # ------------------------------------------------------------------------------------------------ drafts
@@ -184,14 +184,14 @@ class Session:
         base = 0 if isinstance(body, Create) else self.holdings.next_base(referral_id)
         return self.sealer.operation(op, referral_id, body, base=base, offset_ms=self.offset_ms)
 
-    def _add(self, page: Page, operation: Operation) -> OpId:
+    def _add(self, page: Page, operation: Operation) -> tuple[OpId, Outgoing]:
         """Seal an operation and put it into the outbox, readable beside it until the view shows it."""
         payload = encode(operation)
         seq = self.outbox.next_seq(page.tx, operation.referral_id if operation.op is Op.CREATE else None)
         op_id, outgoing = self.sealer.seal(operation, seq, payload)
         self.outbox.add(page.tx, outgoing)
         put_step(page, op_id, operation, seq, payload)
-        return op_id
+        return op_id, outgoing
 
     def _forget_draft(self, page: Page, referral_id: ReferralId) -> None:
         if (known := self.holdings.drafts.get(referral_id)) is not None:
@@ -216,10 +216,9 @@ class Session:
             steps = self.holdings.steps.get(referral_id, ())
             drop_all(page, [s.row_id for s in steps if s.row_id in received and s.base < revision])
 
-    def _after(self, op_id: OpId) -> None:
+    def _after(self, outgoing: Outgoing) -> None:
         self.holdings.follow()
         try:
-            with self.store.read() as tx:
-                self.outbox.write_files(tx, [op_id])
+            self.outbox.write_file(outgoing)
         except NotWritten:  # saved all the same; the next start writes the copy
             return

@@ -80,7 +80,9 @@ class Crossing:
 
 def plain(text: str) -> str:
     """Upper case, no accents, no dots or apostrophes, single blanks, and without the city's name, zip code or room."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text[:LONGEST]) if not unicodedata.combining(c))
+    bare = text[:LONGEST]
+    if not bare.isascii():
+        bare = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
     bare = re.sub(r"['’`´]", "", bare.upper().replace(".", " "))
     bare = " ".join(bare.split()).strip(" ,;")
     for pattern in (_TAIL, _CITY, _ROOM):

@@ -14,6 +14,7 @@ import base64
 import binascii
 import dataclasses
 import json
+import operator
 import re
 import types
 from collections.abc import Callable, Hashable, Mapping
@@ -75,35 +76,44 @@ def _fields(cls: Hashable) -> tuple[tuple[str, Any, Any], ...]:
 
 def to_wire(record: Any) -> Json:
     """The wire form of a record; fields that equal their default are left out, `extra` is merged back in."""
-    match record:
-        case StrEnum():
-            return record.value
-        case datetime():
-            return record.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
-        case date():
-            return record.isoformat()
-        case bytes():
-            return base64.b64encode(record).decode()
-        case tuple() | list():
-            return [to_wire(item) for item in record]
-        case Mapping():
-            return {key: to_wire(value) for key, value in record.items()}
-        case _:
-            pass
-    if not dataclasses.is_dataclass(record):
-        return record
-    return _record_to_wire(record)
+    return _writer(cast(Hashable, type(record)))(record)
 
 
-def _record_to_wire(record: Any) -> dict[str, Json]:
-    out: dict[str, Json] = {}
-    for name, _, default in _fields(cast(Hashable, type(record))):
-        value = getattr(record, name)
-        if name != "extra" and value != default:
-            out[name] = to_wire(value)
-    for key, value in (getattr(record, "extra", None) or {}).items():
-        out.setdefault(key, value)
-    return out
+@cache
+def _writer(kind: Hashable) -> Callable[[Any], Json]:
+    """How values of one class are written, made once."""
+    cls = cast(type, kind)
+    if issubclass(cls, StrEnum):
+        return operator.attrgetter("_value_")
+    if issubclass(cls, datetime):
+        return lambda moment: f"{moment.astimezone(UTC).isoformat()[:19]}Z"
+    if issubclass(cls, date):
+        return date.isoformat
+    if issubclass(cls, bytes):
+        return lambda data: base64.b64encode(data).decode()
+    if issubclass(cls, tuple | list):
+        return lambda items: [to_wire(item) for item in items]
+    if issubclass(cls, Mapping):
+        return lambda items: {key: to_wire(value) for key, value in items.items()}
+    return _record_writer(cls) if dataclasses.is_dataclass(cls) else lambda value: value
+
+
+def _record_writer(cls: type) -> Callable[[Any], dict[str, Json]]:
+    fields = [(name, default) for name, _, default in _fields(cast(Hashable, cls)) if name != "extra"]
+    keeps = len(fields) < len(dataclasses.fields(cast(Any, cls)))
+
+    def write(record: Any) -> dict[str, Json]:
+        out = {
+            name: to_wire(value)
+            for name, default in fields
+            if (value := getattr(record, name)) is not default and value != default
+        }
+        if keeps and record.extra:
+            for key, value in record.extra.items():
+                out.setdefault(key, value)
+        return out
+
+    return write
 
 
 def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = False) -> T:

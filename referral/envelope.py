@@ -30,8 +30,8 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Self
+from dataclasses import dataclass, field
+from typing import Final, Self, cast
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -107,6 +107,7 @@ class PayloadTooLarge(EnvelopeError):
 @dataclass(frozen=True, slots=True, repr=False)
 class _PublicPoint:
     _key: ec.EllipticCurvePublicKey
+    _key_id: bytes | None = field(default=None, init=False, compare=False)  # made when it is first asked for
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -122,7 +123,9 @@ class _PublicPoint:
     @property
     def key_id(self) -> bytes:
         """The first 8 bytes of SHA-256 of the point."""
-        return hashlib.sha256(self.to_bytes()).digest()[:KEY_ID_BYTES]
+        if self._key_id is None:
+            object.__setattr__(self, "_key_id", hashlib.sha256(self.to_bytes()).digest()[:KEY_ID_BYTES])
+        return cast(bytes, self._key_id)
 
     def __hash__(self) -> int:
         return hash(self.to_bytes())

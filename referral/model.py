@@ -31,6 +31,7 @@ TEXT_LIMIT = 200
 
 _REFERRAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\Z")
 _USER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}\Z")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the line break
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _OFFENCE = re.compile(r"\d[ AC0-9]\d{4}\Z")  # the arrest records have one code, 690000, with a digit for the blank
 
@@ -129,7 +130,7 @@ def _limit(path: str, value: str | None, limit: int) -> None:
         raise _refuse(path, "is blank; leave it out instead")
     if len(value) > limit:
         raise _refuse(path, f"is longer than {limit} characters", ProblemCode.TOO_LONG)
-    if any(ord(c) < 32 and c != "\n" for c in value):
+    if _CONTROL.search(value):
         raise _refuse(path, "has control characters")
 
 

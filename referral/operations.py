@@ -341,7 +341,6 @@ class Operation:
 def encode(operation: Operation) -> bytes:
     """The payload bytes; the referral id inside a created referral is left out, because the operation has it."""
     wire = to_wire(operation)
-    wire["body"] = to_wire(operation.body)
     if isinstance(operation.body, Create):
         wire["body"]["referral"].pop("referral_id")
     data = canonical(wire)

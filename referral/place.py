@@ -33,7 +33,7 @@ from referral.gazetteer import place_index as place_index
 from referral.model import Place, PlaceSource, Zone
 from referral.programme import Block, Corner, Programme
 from referral.typeahead import suggest as suggest
-from referral.zone import distance_m, judge
+from referral.zone import distance_m, edge_of, judge
 
 NEAREST_M = 400.0  # a street name farther away than this tells nobody where they are
 SAME_PLACE_M = 60.0  # two corners of a divided street, with one zone, are one place
@@ -227,7 +227,7 @@ def _merged(matches: Iterable[Match]) -> list[Match]:
 def _answer(match: Match, programme: Programme) -> PlaceAnswer:
     return PlaceAnswer(
         zone=match.zone,
-        edge_m=judge(match.lat, match.lon, programme.zone).edge_m,
+        edge_m=edge_of(match.lat, match.lon, programme.zone),
         lat=match.lat,
         lon=match.lon,
         text=match.text,

@@ -34,16 +34,31 @@ def judge(lat: float, lon: float, outline: Outline, accuracy_m: float | None = N
         raise ValueError("not a latitude and longitude in degrees")
     if accuracy_m is not None and not 0 <= accuracy_m < math.inf:
         raise ValueError("not an accuracy in metres")
-    edge = math.inf
-    within = False
-    corners = [offset_m(lat, lon, *corner) for corner in outline.ring]
-    for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
-        edge = min(edge, _to_segment(ax, ay, bx, by))
-        if (ay > 0) != (by > 0) and ax + (bx - ax) * ay / (ay - by) > 0:  # a ray to the east crosses this side
+    within, nearest = False, math.inf
+    corners = [
+        ((east_lon - lon) * east, (north_lat - lat) * north)
+        for north_lat, east_lon, east, north in _scaled(outline.ring)
+    ]
+    ax, ay = corners[-1]
+    for bx, by in corners:
+        dx, dy = bx - ax, by - ay
+        along = -(ax * dx + ay * dy) / (dx * dx + dy * dy or 1.0)  # 0 at a, 1 at b: the point that is nearest to (0, 0)
+        along = 0.0 if along < 0.0 else min(along, 1.0)
+        x, y = ax + along * dx, ay + along * dy
+        nearest = min(nearest, x * x + y * y)
+        if (ay > 0) != (by > 0) and ax + dx * ay / (ay - by) > 0:  # a ray to the east crosses this side
             within = not within
+        ax, ay = bx, by
+    edge = math.sqrt(nearest)
     if edge <= max(outline.boundary_m, accuracy_m or 0.0):
         return Standing(zone=Zone.BOUNDARY, edge_m=edge)
     return Standing(zone=Zone.INSIDE if within else Zone.OUTSIDE, edge_m=edge)
+
+
+@lru_cache(maxsize=2048)  # a pack's blocks, corners and landmarks
+def edge_of(lat: float, lon: float, outline: Outline) -> float:
+    """How far one of the pack's own places lies from the line, in metres. For no place of a person: it is remembered."""
+    return judge(lat, lon, outline).edge_m
 
 
 def distance_m(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
@@ -66,9 +81,7 @@ def _degree_m(lat: float) -> tuple[float, float]:
     return east, north
 
 
-def _to_segment(ax: float, ay: float, bx: float, by: float) -> float:
-    """The distance of (0, 0) from the segment a-b."""
-    dx, dy = bx - ax, by - ay
-    length = dx * dx + dy * dy
-    along = 0.0 if length == 0 else max(0.0, min(1.0, -(ax * dx + ay * dy) / length))
-    return math.hypot(ax + along * dx, ay + along * dy)
+@lru_cache(maxsize=8)  # one line a pack
+def _scaled(ring: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float, float, float], ...]:
+    """Each corner with the metres of a degree there: latitude, longitude, metres east, metres north."""
+    return tuple((lat, lon, *_degree_m(lat)) for lat, lon in ring)

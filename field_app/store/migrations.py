@@ -24,14 +24,13 @@ VAULT_ROWS: Final = (
         box       BLOB NOT NULL
     ) STRICT
     """,
-    "CREATE INDEX row_by_shelf ON row (shelf)",
     "CREATE TABLE manifest (book TEXT PRIMARY KEY, box BLOB NOT NULL) STRICT",
 )
 
 DELIVERY: Final = (
     """
     CREATE TABLE outbox (
-        n           INTEGER PRIMARY KEY AUTOINCREMENT,
+        n           INTEGER PRIMARY KEY,
         op_id       BLOB NOT NULL UNIQUE CHECK (length(op_id) = 16),
         rev         INTEGER NOT NULL,
         state       TEXT NOT NULL,

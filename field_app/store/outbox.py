@@ -8,7 +8,7 @@ Invariants
 - Nothing here needs the PIN: what people are shown is sealed under the device key.
 
 Methods take the open transaction (`tx`) first and `now` where time matters; each reads and writes only inside it. Envelope files
-are the one thing outside: `write_files` after COMMIT and before "Saved", `drop_files` after acceptance, `tidy` at start.
+are the one thing outside: `write_file` and `write_files` after COMMIT and before "Saved", `drop_files` after acceptance, `tidy` at start.
 Must not know: the network, the vault, what an operation says.
 """
 
@@ -134,7 +134,7 @@ class Outbox:
         return 1 if newest is None else int(newest) + 1
 
     def add(self, tx: Database, outgoing: Outgoing) -> OpId:
-        """Save an operation as waiting; the held copy of its draft goes in the same transaction. Then `write_files`."""
+        """Save an operation as waiting; the held copy of its draft goes in the same transaction. Then `write_file`."""
         dropped = self._drop_held(tx, outgoing.referral_id) if outgoing.operation is Op.CREATE else ()
         row = self._insert(tx, State.WAITING, outgoing)
         self._count(tx, removed=dropped, added=(row.counted(),))
@@ -354,6 +354,10 @@ class Outbox:
         keeper = self._chain.manifest(BOOK)
         return keeper.verify(keeper.start() if stored is None else stored, rows)
 
+    def write_file(self, outgoing: Outgoing) -> None:
+        """Return once this operation, which was just committed, is a file too. Errors: NotWritten."""
+        self._files.write(outgoing.op_id, outgoing.envelope)
+
     def write_files(self, tx: Database, op_ids: Iterable[OpId]) -> None:
         """Return once each of these operations is a file too. Errors: NotWritten. Call it after COMMIT."""
         for op_id in op_ids:
@@ -452,7 +456,10 @@ class Outbox:
         except DamagedManifest:
             box = keeper.start(row.counted() for row in select(tx, "TRUE"))
             tx.conn.execute("INSERT OR REPLACE INTO carriage (name, box) VALUES ('chain_broken', x'01')")
-        tx.conn.execute("INSERT OR REPLACE INTO manifest (book, box) VALUES (?, ?)", [BOOK, box])
+        if stored is None:
+            tx.conn.execute("INSERT INTO manifest (box, book) VALUES (?, ?)", [box, BOOK])
+        else:
+            tx.conn.execute("UPDATE manifest SET box = ? WHERE book = ?", [box, BOOK])
 
     def _held(self, tx: Database, referral_id: ReferralId) -> Row | None:
         for row in select(tx, "state = 'held'"):

@@ -34,7 +34,7 @@ from sqlite_utils import Database
 
 from field_app.store.database import Store
 from field_app.vault.errors import DamagedManifest
-from field_app.vault.manifest import Entry, ManifestState
+from field_app.vault.manifest import Entry, ManifestState, generation_of
 from field_app.vault.vault import Sealed, Vault
 from referral.codec import canonical
 
@@ -83,7 +83,7 @@ class Page:
         if old is not None and old.shelf is not shelf:
             raise ValueError("a row stays on its shelf")
         sealed = self._records.vault.seal_row(shelf, row_id, 1 if old is None else old.rev + 1, SCHEMA, canonical(data))
-        self.tx.execute(
+        self.tx.conn.execute(
             "INSERT INTO row (id, shelf, rev, key_epoch, box) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, key_epoch = excluded.key_epoch, box = excluded.box",
             [sealed.id, shelf.value, sealed.rev, sealed.key_epoch, sealed.box],
@@ -94,7 +94,7 @@ class Page:
     def drop(self, row_id: bytes) -> None:
         """Remove a row; nothing happens when it is not there."""
         if self._touch(row_id) is not None:
-            self.tx.execute("DELETE FROM row WHERE id = ?", [row_id])
+            self.tx.conn.execute("DELETE FROM row WHERE id = ?", [row_id])
             self.after[row_id] = None
 
     def get(self, row_id: bytes) -> Row | None:
@@ -193,10 +193,9 @@ class Records:
         before = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in page.before.values()]
         if not after and not before:
             return self.generation
-        manifest = self.vault.manifest(BOOK)
-        box = manifest.update(_manifest(page.tx), removed=before, added=after)
-        page.tx.execute("UPDATE manifest SET box = ? WHERE book = ?", [box, BOOK])
-        return manifest.read(box).generation
+        box = self.vault.manifest(BOOK).update(_manifest(page.tx), removed=before, added=after)
+        page.tx.conn.execute("UPDATE manifest SET box = ? WHERE book = ?", [box, BOOK])
+        return generation_of(box)
 
     def _reread(self, tx: Database) -> None:
         """Bring the cache in step with the file, opening only rows whose revision differs."""

@@ -7,7 +7,6 @@ only. Knows nothing of what it writes.
 import contextlib
 import errno
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -28,19 +27,18 @@ def write_durably(path: Path, data: bytes) -> None:
     A crash leaves at most one stray `.NAME.*.tmp` beside the file. Errors: NotWritten; the file then holds the old
     content or the new, whole.
     """
-    temporary = ""
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
+        with open(temporary, "xb", buffering=0, opener=_private) as file:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
             _reach_disk(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise NotWritten(f"{path.name}: {error.strerror}", disk_full=full) from error
 
@@ -79,6 +77,10 @@ def sync_folder(folder: Path) -> None:
         _reach_disk(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _reach_disk(descriptor: int) -> None:

@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -35,6 +36,7 @@ RandomBytes = Callable[[int], bytes]
 FORMAT: Final = 1
 PIN_SLOT: Final = "pin+device"
 DEVICE_SLOT: Final = "device"
+_EIGHT: Final = (8).to_bytes(4)
 
 
 class StoreName(StrEnum):
@@ -47,11 +49,20 @@ class StoreName(StrEnum):
 
 def canonical(label: str, *fields: bytes | str | int) -> bytes:
     """Return the one encoding of these fields: no two different field lists under one label share it."""
-    parts: list[bytes] = []
-    for item in (label, *fields):
-        data = item.to_bytes(8) if isinstance(item, int) else item.encode() if isinstance(item, str) else item
-        parts += (len(data).to_bytes(4), data)
+    parts = [_labelled(label)]
+    for item in fields:
+        if isinstance(item, int):
+            parts += (_EIGHT, item.to_bytes(8))
+        else:
+            data = item.encode() if isinstance(item, str) else item
+            parts += (len(data).to_bytes(4), data)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=64)  # the labels of this package
+def _labelled(label: str) -> bytes:
+    data = label.encode()
+    return len(data).to_bytes(4) + data
 
 
 def derive_key(secret: bytes | bytearray, salt: bytes, label: str, *fields: bytes | str | int) -> bytearray:

@@ -69,6 +69,11 @@ def epoch_of(stored: bytes) -> int:
     return int.from_bytes(stored[1:5])
 
 
+def generation_of(made: bytes) -> int:
+    """Return the generation of a manifest that was made or read here a moment ago; of any other it is a mere claim."""
+    return int.from_bytes(made[5:13])
+
+
 def read(key: Key, vault_id: bytes, book: str, stored: bytes) -> ManifestState:
     """Return the state. Errors: DamagedManifest unless this key made these bytes for this book."""
     fixed, mac = stored[: _FIXED.size], stored[_FIXED.size :]

@@ -27,7 +27,7 @@ def figures(found: Iterator[Figure] | Iterator[Figure | Left], bench: str) -> di
 
 def test_save(running: Office, tmp_path: Path) -> None:
     found = figures(saving.run(running, tmp_path, n=5), "save")
-    assert {"wall, p50", "wall, p99", "CPU beyond the bare appends, p50"} <= set(found)
+    assert {"wall, p50", "wall, p99", "CPU beyond the bare steps, p50"} <= set(found)
     assert found["wall, p50"].against is not None
     counted = [figure for what, figure in found.items() if what.startswith("flushes")]
     assert all(3 <= figure.value <= 4 for figure in counted)

@@ -85,7 +85,7 @@ def test_a_failed_side_file_does_not_unsay_a_save(officer: Station, monkeypatch:
         raise NotWritten("x.env: No space left on device", disk_full=True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Outbox, "write_files", full)
+        patch.setattr(Outbox, "write_file", full)
         saved = officer.save(referral_id="r-1")
     assert not (officer.folder / "outbox" / f"{saved.op_id}.env").exists()
     officer.open_again()
