@@ -1,0 +1,127 @@
+"""A case system and one officer's device in a place on disk, the same each time: seeded randomness, a clock that stands still.
+
+    PLACE/agency/    database and keys of the case system
+    PLACE/disk/      the watched disk; `device` in it is the data folder, key files and all, as on a computer without a keyring
+
+Envelopes and signatures have their library's own randomness, so bytes differ from one making to the next, but neither their
+number nor their order. Must not know: what is done on the device, what goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from field_app import device as devices
+from field_app.actions import Actions
+from field_app.compose import assemble
+from field_app.device import Device, Folder, Surroundings
+from field_app.outcomes import Enrolled
+from field_app.vault.keystores import FileKeys
+from referral.lifecycle import Role
+from referral.programme import Programme
+from tests.support.agency import Agency, StillClock
+from tests.support.station import Line, StationClock
+
+FIRST_PIN: Final = "473920"
+CHOSEN_PIN: Final = "heron over the winter canal"
+OFFICER: Final = "o1"
+
+
+def machine(folder: Path, clock: StillClock, seed: int) -> Surroundings:
+    """A computer whose key store is files beside the vault, at the smallest cost of a PIN."""
+    return Surroundings(
+        keystores=[FileKeys(folder / "keys")],
+        clock=StationClock(clock),
+        random_bytes=random.Random(seed).randbytes,
+        scrypt_n=2,
+        minimum_n=2,
+        app="lead-field/test",
+        platform="test",
+    )
+
+
+@dataclass
+class Town:
+    """The case system, and the actions of the device."""
+
+    place: Path
+    agency: Agency
+    seed: int = 1
+    actions: Actions = field(init=False)
+
+    @classmethod
+    def found(cls, place: Path, seed: int = 1) -> Town:
+        """A new case system and a data folder that is not enrolled."""
+        (place / "agency").mkdir(parents=True)
+        (place / "disk").mkdir()
+        agency = Agency.found(f"sqlite:///{place / 'agency' / 'case.db'}", place / "agency")
+        return cls(place=place, agency=agency, seed=seed)
+
+    def __post_init__(self) -> None:
+        self.line = Line(inner=self.agency.service)
+        self.restart()
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self.place / "disk" / "device"
+
+    @property
+    def clock(self) -> StillClock:
+        """The time of all."""
+        return self.agency.clock
+
+    @property
+    def device(self) -> Device:
+        """The inside, for looking."""
+        assert self.actions._device is not None, self.actions.trouble
+        return self.actions._device
+
+    def restart(self) -> Actions:
+        """Start the app over the folder, as after a crash: nothing is locked or closed first."""
+        self.seed += 1
+        self.actions = assemble(self.folder, machine(self.folder, self.clock, self.seed), self.line)
+        return self.actions
+
+    def enrol(self) -> None:
+        """Bind the device to the officer, with a PIN as from a file."""
+        code = self.agency.accounts.new_code(OFFICER, Role.OFFICER).code
+        outcome = self.actions.enrol("http://127.0.0.1:1", code, FIRST_PIN, unattended=True)
+        assert isinstance(outcome, Enrolled), outcome
+
+
+@contextmanager
+def packs_read_once() -> Iterator[None]:
+    """Read each installed pack once in this process, but look each time whether its files are there and of their size.
+
+    For thousands of openings of the same device: reading a pack is most of the time of one.
+    """
+    known: dict[str, tuple[Programme, dict[str, int]]] = {}
+    original = devices.read_pack
+
+    def read(folder: Folder, digest: str) -> Programme:
+        where = folder.pack(digest)
+        if digest in known and all(_size(where / name) == size for name, size in known[digest][1].items()):
+            return known[digest][0]
+        programme = original(folder, digest)
+        known[digest] = (programme, {entry.name: entry.stat().st_size for entry in os.scandir(where)})
+        return programme
+
+    devices.read_pack = read
+    try:
+        yield
+    finally:
+        devices.read_pack = original
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
