@@ -6,6 +6,7 @@ only. Knows nothing of what it writes.
 
 import contextlib
 import errno
+import itertools
 import os
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ except ImportError:  # Windows
 
 
 WINDOWS: Final = os.name == "nt"
+_NUMBER: Final = itertools.count()
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -27,9 +29,9 @@ def write_durably(path: Path, data: bytes) -> None:
     A crash leaves at most one stray `.NAME.*.tmp` beside the file. Errors: NotWritten; the file then holds the old
     content or the new, whole.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBER)}.tmp")  # no other writer has this name
     try:
-        with open(temporary, "xb", buffering=0, opener=_private) as file:
+        with open(temporary, "wb", buffering=0, opener=_private) as file:
             left = memoryview(data)
             while left:
                 left = left[file.write(left) :]
