@@ -10,7 +10,7 @@ Must not know: rows, referrals, screens. Not safe for two threads at once; the c
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,14 +20,13 @@ from field_app.vault import attempts
 from field_app.vault.attempts import DESTROYED_AT, LOCKED_AT, AttemptPlace, Attempts
 from field_app.vault.errors import (
     DamagedHeader,
-    KeyStoreAbsent,
     KeyStoreLost,
     KeyStoreUnavailable,
     NewerFormat,
     SlotShut,
     VaultError,
 )
-from field_app.vault.files import read_whole, write_durably
+from field_app.vault.header_file import HeaderFile, secret_name
 from field_app.vault.keys import (
     DEVICE_SLOT,
     NO_KDF,
@@ -39,7 +38,6 @@ from field_app.vault.keys import (
     StoreName,
     device_check,
     unwrap,
-    wrap,
 )
 from field_app.vault.keystores import KeyStore
 from field_app.vault.pin import Origin, judge_pin, pin_bytes
@@ -101,67 +99,17 @@ class KeyState(StrEnum):
     DESTROYED = "destroyed"
 
 
-class _HeaderFile:
-    """A header beside the key stores it may name."""
-
-    def __init__(self, path: Path, keystores: Sequence[KeyStore], random_bytes: RandomBytes) -> None:
-        self._path, self._keystores, self._random_bytes = path, tuple(keystores), random_bytes
-
-    def load(self) -> Header | None:
-        data = read_whole(self._path)
-        return None if data is None else Header.from_bytes(data)
-
-    def save(self, header: Header) -> None:
-        write_durably(self._path, header.to_bytes())
-
-    def store_of(self, header: Header) -> KeyStore:
-        """Return the store that the header names, never another."""
-        for keys in self._keystores:
-            if keys.name is header.store:
-                return keys
-        raise KeyStoreUnavailable("the key store named in the header is not offered here")
-
-    def choose_store(self) -> KeyStore:
-        """Return the first store that keeps what it is given. Only *absent* moves on to the next."""
-        probe, value = f"probe.{self._random_bytes(8).hex()}", b"lead field"
-        for keys in self._keystores:
-            try:
-                keys.set(probe, value)
-                kept = keys.get(probe) == value
-                keys.delete(probe)
-            except KeyStoreAbsent:
-                continue
-            if kept:
-                return keys
-        raise KeyStoreAbsent("there is no place to keep the device key")
-
-    def draft(self, keys: KeyStore) -> tuple[Header, bytes]:
-        """Return a header without slots for a new vault and its device key, the latter stored and read back."""
-        if (existing := self.load()) is not None and existing.slots:
-            raise RuntimeError("a vault exists here; its device key is never replaced")
-        header = Header(vault_id=self._random_bytes(16), store=keys.name, key_epoch=1, slots=())
-        device_key = self._random_bytes(32)
-        keys.set(_name(header, "key"), device_key)
-        if keys.get(_name(header, "key")) != device_key:
-            raise KeyStoreUnavailable("the key store did not keep the device key")
-        return header, device_key
-
-    def wrap(
-        self, header: Header, name: str, kdf: Kdf, masters: Mapping[int, bytearray], pin: bytes, device_key: bytes
-    ) -> Header:
-        return wrap(header, name, kdf, masters, pin, device_key, self._random_bytes(12))
-
-    def device_key(self, header: Header, slot: Slot) -> bytes | KeyUnavailable | KeyLost:
-        """Return the key this slot was made with, or why not."""
-        try:
-            found = self.store_of(header).get(_name(header, "key"))
-        except KeyStoreUnavailable:
-            return KeyUnavailable()
-        except KeyStoreLost:
-            return KeyLost()
-        if found is None:
-            return KeyUnavailable()
-        return found if device_check(found, header.vault_id) == slot.device_check else KeyLost()
+def device_key_of(file: HeaderFile, header: Header, slot: Slot) -> bytes | KeyUnavailable | KeyLost:
+    """Return the device key that this slot was made with, or why not."""
+    try:
+        found = file.store_of(header).get(secret_name(header, "key"))
+    except KeyStoreUnavailable:
+        return KeyUnavailable()
+    except KeyStoreLost:
+        return KeyLost()
+    if found is None:
+        return KeyUnavailable()
+    return found if device_check(found, header.vault_id) == slot.device_check else KeyLost()
 
 
 class VaultDoor:
@@ -184,7 +132,7 @@ class VaultDoor:
     ) -> None:
         if scrypt_n < minimum_n or scrypt_n & (scrypt_n - 1):
             raise ValueError(f"scrypt N is a power of two and at least {minimum_n}")
-        self._file = _HeaderFile(header, keystores, random_bytes)
+        self._file = HeaderFile(header, keystores, random_bytes)
         self._place, self._random_bytes, self._scrypt_n = place, random_bytes, scrypt_n
 
     def choose_store(self) -> KeyStore:
@@ -206,7 +154,7 @@ class VaultDoor:
         header, device_key = self._file.draft(keys)
         attempts.save(self._places(header, keys), Attempts())
         masters = {header.key_epoch: bytearray(self._random_bytes(32))}
-        self._file.save(self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(pin), device_key))
+        self._file.save(self._file.wrapped(header, PIN_SLOT, self._kdf(), masters, pin_bytes(pin), device_key))
         return Vault(header.vault_id, masters, self._random_bytes)
 
     def unlock(self, pin: str, *, now: datetime, release_after: timedelta | None) -> Unlocking:
@@ -255,7 +203,7 @@ class VaultDoor:
             return KeyState.NEVER_CREATED
         if (slot := header.slot(PIN_SLOT)) is None:
             return KeyState.DESTROYED
-        match self._file.device_key(header, slot):
+        match device_key_of(self._file, header, slot):
             case KeyUnavailable():
                 return KeyState.UNAVAILABLE
             case KeyLost():
@@ -267,13 +215,13 @@ class VaultDoor:
         """Return the generation that the key store remembers, 0 if none. Errors: KeyStoreUnavailable,
         KeyStoreLost."""
         header = self._file.load()
-        value = None if header is None else self._file.store_of(header).get(_name(header, "generation"))
+        value = None if header is None else self._file.store_of(header).get(secret_name(header, "generation"))
         return 0 if value is None else int.from_bytes(value[1:])
 
     def mirror_generation(self, generation: int) -> None:
         """Remember the vault's generation outside its file, after COMMIT; never backwards. Errors: as above."""
         if (header := self._file.load()) is not None and generation > self.mirrored_generation():
-            self._file.store_of(header).set(_name(header, "generation"), b"\x01" + generation.to_bytes(8))
+            self._file.store_of(header).set(secret_name(header, "generation"), b"\x01" + generation.to_bytes(8))
 
     def _try(self, pin: str, now: datetime, release_after: timedelta | None, new_pin: str | None) -> Unlocking:
         if not pin:
@@ -287,7 +235,7 @@ class VaultDoor:
         if (slot := header.slot(PIN_SLOT)) is None:
             raise NewerFormat("this vault has no PIN; a newer version of the app made it")
         slot.kdf.check()
-        device_key = self._file.device_key(header, slot)
+        device_key = device_key_of(self._file, header, slot)
         if not isinstance(device_key, bytes):
             return device_key
         places = self._places(header)
@@ -306,7 +254,7 @@ class VaultDoor:
         with contextlib.suppress(VaultError):  # an officer with the right PIN is let in; the next success clears
             attempts.save(places, Attempts())
         if new_pin is not None:
-            self._file.save(self._file.wrap(header, PIN_SLOT, self._kdf(), masters, pin_bytes(new_pin), device_key))
+            self._file.save(self._file.wrapped(header, PIN_SLOT, self._kdf(), masters, pin_bytes(new_pin), device_key))
         return Unlocked(vault=Vault(header.vault_id, masters, self._random_bytes))
 
     def _wrong(self, header: Header, count: Attempts, release_after: timedelta | None) -> Unlocking:
@@ -329,14 +277,14 @@ class VaultDoor:
             self._file.save(Header(vault_id=header.vault_id, store=header.store, key_epoch=header.key_epoch, slots=()))
         with contextlib.suppress(KeyStoreUnavailable):
             for what in ("key", "attempts", "generation"):
-                self._file.store_of(header).delete(_name(header, what))
+                self._file.store_of(header).delete(secret_name(header, what))
 
     def _kdf(self) -> Kdf:
         return Kdf.scrypt(self._scrypt_n, self._random_bytes(16))
 
     def _places(self, header: Header, keys: KeyStore | None = None) -> tuple[AttemptPlace, ...]:
         try:
-            return (_KeyStorePlace(keys or self._file.store_of(header), _name(header, "attempts")), self._place)
+            return (_KeyStorePlace(keys or self._file.store_of(header), secret_name(header, "attempts")), self._place)
         except KeyStoreUnavailable:
             return (self._place,)
 
@@ -346,10 +294,10 @@ def create_device_chain(header: Path, keystores: Sequence[KeyStore], random_byte
 
     Errors: KeyStoreUnavailable, NotWritten. Misuse: RuntimeError over an existing one.
     """
-    file = _HeaderFile(header, keystores, random_bytes)
+    file = HeaderFile(header, keystores, random_bytes)
     fresh, device_key = file.draft(file.choose_store())
     masters = {fresh.key_epoch: bytearray(random_bytes(32))}
-    file.save(file.wrap(fresh, DEVICE_SLOT, NO_KDF, masters, b"", device_key))
+    file.save(file.wrapped(fresh, DEVICE_SLOT, NO_KDF, masters, b"", device_key))
     return DeviceChain(fresh.vault_id, masters, random_bytes)
 
 
@@ -357,12 +305,12 @@ def open_device_chain(
     header: Path, keystores: Sequence[KeyStore], random_bytes: RandomBytes
 ) -> DeviceChain | NeverCreated | KeyUnavailable | KeyLost:
     """Return the device chain, or why not. Errors: DamagedHeader, NewerFormat."""
-    file = _HeaderFile(header, keystores, random_bytes)
+    file = HeaderFile(header, keystores, random_bytes)
     if (found := file.load()) is None:
         return NeverCreated()
     if (slot := found.slot(DEVICE_SLOT)) is None:
         raise DamagedHeader("this header is not a device chain's")
-    device_key = file.device_key(found, slot)
+    device_key = device_key_of(file, found, slot)
     if not isinstance(device_key, bytes):
         return device_key
     try:
@@ -383,10 +331,6 @@ class _KeyStorePlace:
 
     def save(self, record: bytes) -> None:
         self._keys.set(self._name, record)
-
-
-def _name(header: Header, what: str) -> str:
-    return f"vault.{header.vault_id.hex()}.{what}"
 
 
 def _require(pin: str, store: StoreName, origin: Origin) -> None:

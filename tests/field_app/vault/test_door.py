@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from field_app.vault import door as door_module
-from field_app.vault import files
+from field_app.vault import files, header_file
 from field_app.vault.attempts import DESTROYED_AT, LOCKED_AT, AttemptFile
 from field_app.vault.door import (
     Destroyed,
@@ -181,7 +181,7 @@ def test_a_device_key_that_was_not_kept_makes_no_vault(tmp_path: Path) -> None:
 def test_a_kill_during_creation_leaves_a_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     device = Device(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, step, die)
+        patch.setattr(header_file, step, die)
         with pytest.raises(Killed):
             device.create()
     assert device.unlock() == NeverCreated()
@@ -426,6 +426,7 @@ def test_a_foreign_key_is_a_lost_key_and_not_a_wrong_pin(device: Device) -> None
 
 
 def test_a_damaged_header_is_not_a_wrong_pin(device: Device) -> None:
+    header_file.copy_of(device.header).unlink()
     data = bytearray(device.header.read_bytes())
     data[60] ^= 1
     device.header.write_bytes(data)
@@ -436,6 +437,7 @@ def test_a_damaged_header_is_not_a_wrong_pin(device: Device) -> None:
 
 
 def test_a_header_that_cannot_be_read_is_neither_absent_nor_damaged(device: Device) -> None:
+    header_file.copy_of(device.header).unlink()
     device.header.unlink()
     device.header.mkdir()
     with pytest.raises(NotRead):
@@ -499,7 +501,7 @@ def test_a_kill_during_a_change_leaves_the_old_pin_or_the_new(
             whole(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(door_module, "write_durably", save)
+        patch.setattr(header_file, "write_durably", save)
         with pytest.raises(Killed):
             device.change_pin(PIN, "582931")
     works = [pin for pin in (PIN, "582931") if isinstance(device.unlock(pin), Unlocked)]
