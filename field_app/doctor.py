@@ -15,10 +15,13 @@ from field_app.device import Device
 from field_app.store.cursor import Carriage
 from field_app.store.database import PRAGMAS, StoreError
 from field_app.store.envelope_files import EnvelopeFiles
+from field_app.store.log_tail import kept
+from field_app.sync.machine import State
 from field_app.vault.door import KeyState
 from field_app.vault.errors import DamagedManifest, RolledBack, VaultError
 from field_app.vault.files import read_whole
 from field_app.vault.keys import Header, StoreName
+from referral.envelope import DevicePublicKey
 
 _FILED: Final = frozenset({"waiting", "stored", "needs_attention", "quarantined"})
 
@@ -43,11 +46,13 @@ def examine(device: Device, reach: Callable[[], str | None]) -> tuple[Finding, .
     """All findings. reach: asks the case system for a sign of life; None when it answered, else what stood in the way."""
     checks: tuple[tuple[str, Callable[[Device], Finding]], ...] = (
         ("database", _database),
+        ("log", _log),
         ("settings", _pragmas),
         ("vault_key", _key),
         ("key_store", _key_store),
         ("rows", _rows),
         ("outbox", _chain),
+        ("sealed", _sealed),
         ("envelope_files", _files),
         ("programme", _programme),
         ("lease", _lease),
@@ -78,6 +83,15 @@ def _database(device: Device) -> Finding:
             advice="Copy the data folder aside and call support. Waiting referrals are also files in `outbox`.",
         )
     return Finding(check="database", health=Health.OK, found="the file is sound")
+
+
+def _log(device: Device) -> Finding:
+    copies = kept(device.store.path)
+    if copies:
+        advice = "Compare the newest referrals and forms with what you remember, and send the copy to support."
+        found = f"after a crash a part of the log could not be read; a copy is in {copies[-1].name}"
+        return Finding(check="log", health=Health.WARNING, found=found, advice=advice)
+    return Finding(check="log", health=Health.OK, found="every crash was got over whole")
 
 
 def _pragmas(device: Device) -> Finding:
@@ -142,6 +156,18 @@ def _chain(device: Device) -> Finding:
         advice = "Compare the list with the desk: an entry may have been taken out."
         return Finding(check="outbox", health=Health.WARNING, found="the chain was begun anew", advice=advice)
     return Finding(check="outbox", health=Health.OK, found=f"{state.n} operations, all as written")
+
+
+def _sealed(device: Device) -> Finding:
+    with device.store.read() as tx:
+        unsound = device.outbox.unsound(tx, DevicePublicKey.from_bytes(device.binding.device_key))
+        sent = [op_id for op_id in unsound if device.outbox.states(tx)[op_id] in (State.ACCEPTED, State.REPLACED)]
+    if not unsound:
+        return Finding(check="sealed", health=Health.OK, found="each sealed operation is as this device signed it")
+    found = f"{len(unsound)} sealed operations are damaged, {len(sent)} of them received already"
+    advice = "What was received is safe. Of the others take the files in `outbox`, or tell LEAD again. Copy the folder aside."
+    health = Health.WARNING if len(sent) == len(unsound) else Health.BROKEN
+    return Finding(check="sealed", health=health, found=found, advice=advice)
 
 
 def _files(device: Device) -> Finding:

@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from field_app.store.columns import as_bytes
 from field_app.vault.errors import Damaged, DamagedRow
 from field_app.vault.vault import DeviceChain
 from referral.codec import canonical, from_wire, parse, to_wire
@@ -47,7 +48,7 @@ def load(tx: Database, chain: DeviceChain) -> Binding:
     if found is None:
         raise DamagedRow("the device's binding is missing")
     try:
-        return from_wire(Binding, parse(chain.open_blob(_NAME, found[0])), keep_unknown=True)
+        return from_wire(Binding, parse(chain.open_blob(_NAME, as_bytes(found[0]))), keep_unknown=True)
     except (FieldError, Damaged) as error:
         raise DamagedRow("the device's binding is damaged") from error
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from field_app.store.columns import as_bytes
 from field_app.store.outbox_rows import from_ms, to_ms
 from field_app.sync.backoff import Backoff
 from field_app.vault.errors import Damaged
@@ -72,7 +73,7 @@ def load(tx: Database, chain: DeviceChain) -> Carriage:
     if found is None:
         return Carriage()
     try:
-        return from_wire(Carriage, parse(chain.open_blob(_NAME, found[0])), keep_unknown=True)
+        return from_wire(Carriage, parse(chain.open_blob(_NAME, as_bytes(found[0]))), keep_unknown=True)
     except (Damaged, FieldError):
         return Carriage()
 

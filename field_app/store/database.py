@@ -33,7 +33,9 @@ from typing import Final, TypeAlias
 
 from sqlite_utils import Database
 
+from field_app.store.log_tail import keep_unread
 from field_app.store.migrations import STEPS
+from field_app.vault.errors import NotRead, NotWritten
 from referral.problems import ProblemCode
 
 Transaction: TypeAlias = Database  # what `write` and `read` lend
@@ -148,6 +150,7 @@ class Store:
             with _faults():
                 self.database = Database(connection, execute_plugins=False)
                 self._settle(connection)
+                self._keep_unread(connection)
                 self._migrate()
                 if max_pages is not None:
                     connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
@@ -239,6 +242,14 @@ class Store:
                 raise StoreUnusable(f"SQLite does not grant {name} = {value} here")
         if owner == 0:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _keep_unread(self, connection: sqlite3.Connection) -> None:
+        try:
+            keep_unread(self.path, connection)
+        except NotWritten as error:  # going on would write over what is not kept yet
+            raise (DiskFull if error.disk_full else StoreUnusable)("the log of a crash cannot be kept") from error
+        except NotRead as error:
+            raise StoreUnusable("the log of a crash cannot be read") from error
 
     def _migrate(self) -> None:
         while (applied := _pragma(self.database.conn, "user_version")) != len(STEPS):

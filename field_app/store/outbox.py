@@ -14,16 +14,19 @@ Must not know: the network, the vault, what an operation says.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlite_utils import Database
 
+from field_app.store.columns import as_bytes
 from field_app.store.envelope_files import EnvelopeFiles
 from field_app.store.outbox_rows import (
     Meta,
     Row,
+    as_state,
     from_ms,
     insert,
     open_meta,
@@ -44,7 +47,7 @@ from field_app.vault.vault import DeviceChain
 from referral.envelope import BadSignature, DevicePublicKey, Malformed, fingerprint, read_header, verify
 from referral.model import OpId, ReferralId
 from referral.operations import Op
-from referral.port import Receipt, ReceiptDigest, receipt_digest
+from referral.port import Outcome, Receipt, ReceiptDigest, receipt_digest
 from referral.problems import ProblemCode
 
 BOOK = "outbox"
@@ -194,28 +197,30 @@ class Outbox:
         return next((self._entry(row) for row in self.rows(tx, [op_id]).values()), None)
 
     def states(self, tx: Database) -> Mapping[OpId, State]:
-        """Where every operation stands; opens nothing, so that it is fast with ten thousand rows."""
-        return {OpId(op_id.hex()): State(state) for op_id, state in tx.conn.execute("SELECT op_id, state FROM outbox")}
+        """Where every operation stands; opens nothing, so that it is fast with ten thousand rows. Errors: DamagedRow."""
+        found = tx.conn.execute("SELECT op_id, state FROM outbox").fetchall()
+        return {OpId(as_bytes(op_id).hex()): as_state(state) for op_id, state in found}
 
     def counts(self, tx: Database, now: datetime) -> Counts:
         """The figures of the status line (S17). The age is by the device's clock, never negative."""
-        found = {State(state): n for state, n in tx.conn.execute("SELECT state, count(*) FROM outbox GROUP BY state")}
+        grouped = tx.conn.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall()
+        found = Counter({as_state(state): n for state, n in grouped})
         oldest = next(select(tx, "state = 'waiting' AND meta IS NOT NULL"), None)
         meta = None if oldest is None else open_meta(self._chain, oldest)
         return Counts(
-            waiting=found.get(State.WAITING, 0),
-            reoffered=found.get(State.REOFFERED, 0),
-            stored=found.get(State.STORED, 0),
-            accepted=found.get(State.ACCEPTED, 0) + found.get(State.REOFFERED, 0),
-            needs_attention=found.get(State.NEEDS_ATTENTION, 0) + found.get(State.QUARANTINED, 0),
-            held=found.get(State.HELD, 0),
+            waiting=found[State.WAITING],
+            reoffered=found[State.REOFFERED],
+            stored=found[State.STORED],
+            accepted=found[State.ACCEPTED] + found[State.REOFFERED],
+            needs_attention=found[State.NEEDS_ATTENTION] + found[State.QUARANTINED],
+            held=found[State.HELD],
             oldest_unsent_s=None if meta is None else max(0, int((now - meta.made_at).total_seconds())),
         )
 
     def envelope(self, tx: Database, op_id: OpId) -> bytes | None:
         """The sealed bytes, for an export; None when the row is unknown or its bytes were pruned."""
         found = tx.conn.execute("SELECT envelope FROM outbox WHERE op_id = ?", [bytes.fromhex(op_id)]).fetchone()
-        return None if found is None else found[0]
+        return None if found is None or found[0] is None else as_bytes(found[0])
 
     def rows(self, tx: Database, op_ids: Iterable[OpId]) -> dict[OpId, Row]:
         """The rows of these operations that exist."""
@@ -243,6 +248,8 @@ class Outbox:
                     [state.value, alone, int(at_once), to_ms(now), to_ms(now)],
                 )
                 for op_id, envelope, print_, attempts in found:
+                    if type(envelope) is not bytes or fingerprint(envelope) != print_:
+                        continue  # bytes that are not what was sealed would be refused for ever; `unsound` names them
                     offer = Offer(
                         op_id=OpId(op_id.hex()),
                         envelope=envelope,
@@ -354,6 +361,15 @@ class Outbox:
         keeper = self._chain.manifest(BOOK)
         return keeper.verify(keeper.start() if stored is None else stored, rows)
 
+    def unsound(self, tx: Database, device: DevicePublicKey) -> tuple[OpId, ...]:
+        """The operations whose sealed bytes are no longer what this device signed; checks each signature."""
+        found: list[OpId] = []
+        for op_id, state, print_, envelope in tx.conn.execute("SELECT op_id, state, fingerprint, envelope FROM outbox"):
+            pruned = envelope is None and state in ("accepted", "replaced")
+            if not pruned and not _signed(envelope, as_bytes(op_id), print_, device):
+                found.append(OpId(op_id.hex()))
+        return tuple(found)
+
     def write_file(self, outgoing: Outgoing) -> None:
         """Return once this operation, which was just committed, is a file too. Errors: NotWritten."""
         self._files.write(outgoing.op_id, outgoing.envelope)
@@ -369,7 +385,7 @@ class Outbox:
         self._files.remove(op_ids)
 
     def tidy(self, tx: Database, *, device: DevicePublicKey, after_loss: bool = False) -> Tidied:
-        """Bring rows and files together at start: missing files are written, those of accepted operations go.
+        """Bring rows and files together at start: missing files are written, those of operations with a final receipt go.
 
         after_loss: the database was lost, so files without a row become rows again if this device signed them. Otherwise they
         are left alone and named. Errors: NotWritten, NotRead.
@@ -377,13 +393,22 @@ class Outbox:
         states = self.states(tx)
         present = self._files.present()
         keep = {op_id for op_id, state in states.items() if state not in _NO_FILE}
-        self._files.remove(op_id for op_id in present & states.keys() if op_id not in keep)
+        self._files.remove(self._done_with(tx, [op_id for op_id in present & states.keys() if op_id not in keep]))
         missing = sorted(keep - present)
         self.write_files(tx, missing)
         unknown = sorted(present - states.keys())
         recovered = self._recover(tx, unknown, device) if after_loss else ()
         strangers = tuple(op_id for op_id in unknown if op_id not in recovered)
         return Tidied(written=len(missing), recovered=recovered, strangers=strangers)
+
+    def _done_with(self, tx: Database, op_ids: Iterable[OpId]) -> Iterator[OpId]:
+        """Those whose file may go on the word of a sealed receipt. The state column alone is nobody's word: anyone can write it."""
+        for op_id, row in self.rows(tx, op_ids).items():
+            receipt = open_receipt(self._chain, row)
+            if receipt is None or (receipt.op_id, receipt.fingerprint) != (op_id, row.fingerprint.hex()):
+                continue
+            if receipt.outcome is Outcome.ACCEPTED or receipt.code is ProblemCode.KEY_RETIRED:
+                yield op_id
 
     def _recover(self, tx: Database, op_ids: Iterable[OpId], device: DevicePublicKey) -> tuple[OpId, ...]:
         found: list[tuple[int, OpId, bytes]] = []
@@ -482,7 +507,14 @@ _NO_FILE = frozenset({State.ACCEPTED, State.REOFFERED, State.HELD, State.REPLACE
 
 def _manifest(tx: Database) -> bytes | None:
     found = tx.conn.execute("SELECT box FROM manifest WHERE book = ?", [BOOK]).fetchone()
-    return None if found is None else bytes(found[0])
+    return None if found is None else as_bytes(found[0])
+
+
+def _signed(envelope: bytes | None, op_id: bytes, print_: bytes, device: DevicePublicKey) -> bool:
+    try:
+        return type(envelope) is bytes and verify(envelope, device).op_id == op_id and fingerprint(envelope) == print_
+    except (BadSignature, Malformed):
+        return False
 
 
 def _chunks(items: Sequence[bytes]) -> Iterable[Sequence[bytes]]:

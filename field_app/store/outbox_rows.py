@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from sqlite_utils import Database
 
 from field_app.sync.machine import State
-from field_app.vault.errors import Damaged
+from field_app.vault.errors import Damaged, DamagedRow
 from field_app.vault.keys import canonical
 from field_app.vault.manifest import Entry as Counted
 from field_app.vault.vault import DeviceChain, Sealed
@@ -35,6 +35,8 @@ COLUMNS = (
     "op_id, rev, state, device_seq, attempts, set_at, next_at, alone, trouble, settled_at, fingerprint, meta, receipt"
 )
 _META, _RECEIPT = "outbox", "outbox.receipt"
+_STATES = frozenset(State)
+_END_MS = 253_402_300_800_000  # the year 10,000: what a datetime can hold
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -80,9 +82,34 @@ class Row(NamedTuple):
 
 
 def select(tx: Database, where: str, values: Sequence[bytes | str | int] = ()) -> Iterator[Row]:
-    """The rows of a fixed WHERE clause, in the order of saving; values are bound."""
+    """The rows of a fixed WHERE clause, in the order of saving; values are bound. Errors: DamagedRow."""
     found = tx.conn.execute(f"SELECT {COLUMNS} FROM outbox WHERE {where} ORDER BY n", list(values))  # noqa: S608 - no data
-    return (Row(*columns) for columns in found)
+    return (_whole(Row(*columns)) for columns in found)
+
+
+def _whole(row: Row) -> Row:
+    """The row, if its columns are of the kind that is written. Errors: DamagedRow, else a bad sector would surface anywhere."""
+    times = (row.set_at, row.next_at, row.settled_at)
+    sealed = (row.meta, row.receipt)
+    if not (
+        type(row.op_id) is bytes
+        and len(row.op_id) == 16
+        and row.state in _STATES
+        and all(type(n) is int and 0 <= n < 2**63 for n in (row.rev, row.device_seq, row.attempts, row.alone))
+        and all(t is None or (type(t) is int and abs(t) < _END_MS) for t in times)
+        and type(row.fingerprint) is bytes
+        and all(box is None or type(box) is bytes for box in sealed)
+        and (row.trouble is None or type(row.trouble) is str)
+    ):
+        raise DamagedRow("a row of the outbox is not what was written")
+    return row
+
+
+def as_state(state: object) -> State:
+    """The value of the state column. Errors: DamagedRow when it is none."""
+    if type(state) is not str or state not in _STATES:
+        raise DamagedRow("a row of the outbox is in no state")
+    return State(state)
 
 
 def insert(tx: Database, row: Row, envelope: bytes) -> None:

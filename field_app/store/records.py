@@ -32,6 +32,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from field_app.store.columns import as_bytes
 from field_app.store.database import Store
 from field_app.vault.errors import DamagedManifest
 from field_app.vault.manifest import Entry, ManifestState, generation_of
@@ -162,6 +163,7 @@ class Records:
             with self.store.read() as tx:
                 self._seen = self.store.data_version()
                 self._reread(tx)
+                self.generation = self.vault.manifest(BOOK).read(_manifest(tx)).generation
             return len(self.changed) != before
 
     @contextmanager
@@ -236,4 +238,4 @@ def _manifest(tx: Database) -> bytes:
     row = tx.execute("SELECT box FROM manifest WHERE book = ?", [BOOK]).fetchone()
     if row is None:
         raise DamagedManifest("the vault's manifest is missing")
-    return bytes(row[0])
+    return as_bytes(row[0])
