@@ -8,6 +8,7 @@ agency.clock.go(minutes=3); agency.service.climb(agency.clock())
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,12 +74,14 @@ class Agency:
     clock: StillClock
 
     @classmethod
-    def found(cls, url: str, folder: Path, clock: StillClock | None = None) -> Agency:
-        """Lay a new case system with its staff."""
+    def found(
+        cls, url: str, folder: Path, clock: StillClock | None = None, pack: Mapping[str, bytes] | None = None
+    ) -> Agency:
+        """Lay a new case system with its staff; `pack` in place of the Baltimore pack."""
         clock = clock or StillClock()
         engine = open_engine(url)
         keys = KeyFolder.create(folder / "keys", os.urandom)
-        foundation.lay(engine, baltimore_files(), clock=clock, rng=os.urandom)
+        foundation.lay(engine, pack or baltimore_files(), clock=clock, rng=os.urandom)
         agency = cls.over(url, engine, keys, clock)
         for name, role, pair in STAFF:
             agency.accounts.add_user(name, role, name=name.upper(), pair=pair)
