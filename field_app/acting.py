@@ -27,7 +27,8 @@ from field_app.store.binding import Binding
 from field_app.troubles import FAULTS, trouble
 from field_app.vault.errors import NotRead
 from field_app.vault.files import read_whole, write_durably
-from field_app.vault.keys import Header, StoreName
+from field_app.vault.header_file import read_header
+from field_app.vault.keys import StoreName
 from field_app.vault.pin import Origin
 from referral.codec import canonical, from_wire, parse, to_wire
 from referral.model import OpId, ReferralId
@@ -191,8 +192,8 @@ class Acting:
 
     def _key_store(self) -> StoreName | None:
         try:
-            data = read_whole(self.folder.header)
-            return None if data is None else Header.from_bytes(data).store
+            header = read_header(self.folder.header)
+            return None if header is None else header.store
         except FAULTS:
             return None
 

@@ -19,10 +19,11 @@ from field_app.store.log_tail import kept
 from field_app.sync.machine import State
 from field_app.vault.door import KeyState
 from field_app.vault.errors import DamagedManifest, RolledBack, VaultError
-from field_app.vault.files import read_whole
-from field_app.vault.keys import Header, StoreName
+from field_app.vault.header_file import read_header
+from field_app.vault.keys import StoreName
 from referral.envelope import DevicePublicKey
 
+_ASIDE: Final = "Do not delete anything. Copy the data folder aside and call support; sealed referrals are in `outbox`."
 _FILED: Final = frozenset({"waiting", "stored", "needs_attention", "quarantined"})
 
 
@@ -69,7 +70,7 @@ def _look(device: Device, checks: tuple[tuple[str, Callable[[Device], Finding]],
                 check=name,
                 health=Health.BROKEN,
                 found=str(error),
-                advice="Do not delete anything. Copy the data folder aside and call support; sealed referrals are in `outbox`.",
+                advice=_ASIDE,
             )
 
 
@@ -122,7 +123,10 @@ def _key(device: Device) -> Finding:
 
 
 def _key_store(device: Device) -> Finding:
-    store = Header.from_bytes(read_whole(device.folder.header) or b"").store
+    header = read_header(device.folder.header)
+    store = None if header is None else header.store
+    if store is None:
+        return Finding(check="key_store", health=Health.BROKEN, found="the vault's header is gone", advice=_ASIDE)
     if store is StoreName.FILE:
         advice = "Install a keyring, or protect this disk: whoever copies it needs only the PIN to read the records."
         return Finding(check="key_store", health=Health.WARNING, found="the device key lies in a file", advice=advice)

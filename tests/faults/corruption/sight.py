@@ -81,7 +81,8 @@ class Bench:
     def look(self, seed: int = 0) -> Sight:
         """Open what is in the folder, see everything, close."""
         sight = Sight()
-        load, device_module.load_pack = device_module.load_pack, self._load
+        load = device_module.__dict__["load_pack"]
+        device_module.__dict__["load_pack"] = self._load
         try:
             actions = self.template.actions(self.folder, seed)
             try:
@@ -92,7 +93,7 @@ class Bench:
             last = traceback.extract_tb(error.__traceback__)[-1]
             sight.surprise = f"{type(error).__name__} from {Path(last.filename).name}:{last.name}"
         finally:
-            device_module.load_pack = load
+            device_module.__dict__["load_pack"] = load
         return sight
 
     def _load(self, files: Mapping[str, bytes]) -> Programme:
@@ -120,7 +121,7 @@ def _look(actions: Actions, sight: Sight) -> None:
         sight.said["gate"] = shot.gate.problem.value
     sight.shot = replace(shot, programme=None)
     for line in (*shot.referrals, *shot.inbox):
-        _told(sight, "detail", lambda name=line.referral_id: _detail(actions, name, sight))  # type: ignore[misc]
+        _told(sight, "detail", lambda name=line.referral_id: _detail(actions, name, sight))
     _told(sight, "doctor", lambda: _doctor(actions, sight))
 
 

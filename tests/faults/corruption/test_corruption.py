@@ -10,7 +10,7 @@ import pytest
 
 from field_app.store import database, outbox, records
 from field_app.vault import attempts, keystores
-from field_app.vault.keys import Header, Slot
+from field_app.vault.keys import Header, Slot, StoreName
 from referral import envelope
 from tests.faults.corruption import part, verdict
 from tests.faults.corruption.damage import FEW_MASKS, PAGE, SECTOR, Damages
@@ -75,7 +75,7 @@ def test_a_header_that_is_believed_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     def believing(data: bytes) -> Header:
         document: Mapping[str, Any] = json.loads(data.partition(b"\n")[0])
         slots: tuple[Slot, ...] = ()
-        return Header(vault_id=b"", store=keystores.StoreName(document["store"]), key_epoch=1, slots=slots)
+        return Header(vault_id=b"", store=StoreName(document["store"]), key_epoch=1, slots=slots)
 
     monkeypatch.setattr(Header, "from_bytes", staticmethod(believing))
     with pytest.raises((ValueError, UnicodeDecodeError, KeyError)):  # an exception of no tree ends the case
