@@ -9,7 +9,7 @@ belongs to this referral, nothing is merged and a person decides.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 
 from case_system.handoff import Ladder, due_for
 from case_system.record import Record
@@ -25,9 +25,8 @@ RINGING = frozenset({Whereabouts.COMING_IN, Whereabouts.CASE_MANAGER_COMING})
 CALL_CODE_LASTS = timedelta(hours=12)
 
 
-def kept(referral: Referral, on: datetime) -> Referral:
-    """What may be kept of it: unnamed where the product says so."""
-    day = on.date()
+def kept(referral: Referral, day: date) -> Referral:
+    """What may be kept of it on the programme's day: unnamed where the product says so."""
     return unnamed(referral, day) if must_be_unnamed(referral, day) else referral
 
 
@@ -36,7 +35,7 @@ def arrive(turn: Turn) -> None:
     body = turn.operation.body
     if not isinstance(body, Create):
         raise ValueError("not a new referral")
-    told = kept(body.referral, turn.now)
+    told = kept(body.referral, turn.world.pack.day(turn.now))
     _codes(turn, told, incomplete=turn.operation.op is Op.INCOMPLETE)
     turn.say(Happening.RECEIVED)
     _flags(turn, told)
@@ -51,7 +50,7 @@ def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
         referral=told,
         incomplete=incomplete,
         kind=told.kind,
-        tally=must_be_unnamed(told, turn.now.date()),
+        tally=must_be_unnamed(told, turn.world.pack.day(turn.now)),
         willing=told.willing,
         whereabouts=told.whereabouts,
         urgency=told.urgency,
@@ -62,7 +61,7 @@ def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
 def restate(turn: Turn, told: Referral) -> None:
     """Take over later knowledge: the codes follow the record, a person now on the way is offered, a no takes it back."""
     was_tally, was_ringing = turn.record.tally, turn.record.whereabouts in RINGING
-    told = kept(told, turn.now)
+    told = kept(told, turn.world.pack.day(turn.now))
     _codes(turn, told, incomplete=False)
     turn.unflag(Flag.OUTSIDE_ZONE, Flag.OVERRIDE)
     _flags(turn, told, late=False)
@@ -82,7 +81,7 @@ def restate(turn: Turn, told: Referral) -> None:
 
 def _flags(turn: Turn, told: Referral, *, late: bool = True) -> None:
     pack, record = turn.world.pack, turn.record
-    facts = Facts.of(told, pack, on=turn.now.date())
+    facts = Facts.of(told, pack, on=pack.day(turn.now))
     if facts.zone is Zone.OUTSIDE:
         turn.flag(Flag.OUTSIDE_ZONE)
     outlook = assess(facts, pack)

@@ -124,7 +124,7 @@ def _again(operation: Operation, actor: User, device_id: str, record: Record, sc
         turn.say(Happening.AMENDED)
         arrival.restate(turn, body.referral)
         return turn.done()
-    if operation.op is Op.INCOMPLETE or arrival.kept(body.referral, world.now) == record.referral:
+    if operation.op is Op.INCOMPLETE or arrival.kept(body.referral, world.pack.day(world.now)) == record.referral:
         return turn.done()
     return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW, Flag.PARALLEL_UPDATE)
 

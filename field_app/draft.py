@@ -160,7 +160,7 @@ def outlook(draft: Draft, programme: Programme, today: date) -> Outlook:
         adult=adult,
         basis=referral.basis,
         reason=referral.reason,
-        occurred_on=None if occurred is None else occurred.date(),
+        occurred_on=None if occurred is None else programme.day(occurred),
         on=today,
     )
     return assess(facts, programme)

@@ -88,7 +88,8 @@ class Forms(Acting):
 
     def outlook(self, draft: Draft) -> Outlook:
         """What the answers so far say about eligibility."""
-        return outlook_of(draft, self._open_device().programme, self._now().date())
+        programme = self._open_device().programme
+        return outlook_of(draft, programme, programme.day(self._now()))
 
     def missing(self, draft: Draft) -> tuple[str, ...]:
         """What Save still needs, as wire names."""
@@ -133,7 +134,7 @@ class Forms(Acting):
 
     def _submit(self, wire: Json) -> Saved | Trouble:
         device, session = self._open_device(), self._session()
-        referral: Referral = complete(wire, device.programme, self._now().date())
+        referral: Referral = complete(wire, device.programme, device.programme.day(self._now()))
         try:
             op_id, new = session.create(referral)
         except FAULTS as error:

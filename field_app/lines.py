@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from field_app.answers import spelled
@@ -55,5 +55,4 @@ def outlook_of(wire: Json, programme: Programme, now: datetime) -> Outlook:
     answers = {name: value for name, value in wire.items() if name not in ("kind", "referral_id") and value is not None}
     check_answers(kind, answers, programme)
     draft = Draft(referral_id=ReferralId("check"), kind=kind, answers=answers, started_at=now, saved_at=now)
-    today: date = now.date()
-    return outlook(draft, programme, today)
+    return outlook(draft, programme, programme.day(now))

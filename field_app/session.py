@@ -199,7 +199,7 @@ class Session:
 
     def _saveable(self, draft: Draft, programme: Programme) -> Referral | None:
         try:
-            return submitted(draft, programme, self.sealer.clock.now().date())
+            return submitted(draft, programme, programme.day(self.sealer.clock.now()))
         except FieldError:  # answers are missing, or wait for others
             return None
 

@@ -88,7 +88,9 @@ class Steps(Acting):
 
     def intake(self, referral_id: ReferralId, on: date | None = None) -> Step:
         """Intake is complete (today, unless told)."""
-        return self._step(Op.INTAKE, referral_id, lambda: Intake(on=on or self._now().date()))
+        return self._step(
+            Op.INTAKE, referral_id, lambda: Intake(on=on or self._open_device().programme.day(self._now()))
+        )
 
     def contact(self, referral_id: ReferralId, reached: bool) -> Step:
         """I reached the person, or tried to."""
@@ -154,7 +156,7 @@ class Steps(Acting):
             if name in changes:
                 raise FieldError(name, ProblemCode.INVALID_VALUE, "cannot be amended")
         if record is not None and (referral := record.referral) is not None:
-            after = complete(merge(record.wire, changes), programme, self._now().date())
+            after = complete(merge(record.wire, changes), programme, programme.day(self._now()))
             return difference(to_wire(referral), to_wire(after))
         row = self._row(referral_id)
         if row is None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Any, assert_never
 
 from referral.eligibility_words import BASES, CONVERSIONS, EXCLUSIONS, OUTLOOKS
@@ -65,7 +65,7 @@ class Facts:
             adult=adult,
             basis=referral.basis,
             reason=referral.reason,
-            occurred_on=occurred.astimezone(UTC).date() if occurred is not None else None,
+            occurred_on=programme.day(occurred) if occurred is not None else None,
             on=on,
         )
 

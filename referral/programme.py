@@ -22,8 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
+from functools import cache
+from zoneinfo import ZoneInfo
 
 from referral.model import Zone
 
@@ -333,6 +335,10 @@ class Programme:
         """Where an officer may bring a person."""
         return self.choices["destination"]
 
+    def day(self, moment: datetime) -> date:
+        """The programme's calendar day at an aware moment: the "today" of its officers, on which ages are taken."""
+        return moment.astimezone(_zone(self.hours.time_zone)).date()
+
     def choice(self, field_name: str, code: str) -> Choice | None:
         """The choice with `code` in the list of `field_name`, or None (an older or newer pack may have it)."""
         return next((c for c in self.choices.get(field_name, ()) if c.code == code), None)
@@ -341,6 +347,11 @@ class Programme:
         """True when the value at the JSON pointer, or something that holds it, is not settled by the sources."""
         parts = pointer.split("/")
         return any("/".join(parts[:n]) in self.unverified for n in range(2, len(parts) + 1))
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
 
 
 def load(files: Mapping[str, bytes]) -> Programme:

@@ -218,7 +218,7 @@ class Desk:
         if button.reasons is not None and self._pack().choice(button.reasons, reason or "") is None:
             raise Refused(ProblemCode.MISSING_ANSWER)
         record = self._service.look(who.user_id, ReferralId(_text(form, "referral_id")))
-        made = operation(button, record, who.user_id, reason, self._clock(), self._rng(6).hex())
+        made = operation(button, record, who.user_id, reason, self._clock(), self._rng(6).hex(), self._pack())
         receipt = self._service.apply_desk(who.user_id, made)
         self._streams.wake({who.user_id})
         if receipt.outcome is Outcome.ACCEPTED:

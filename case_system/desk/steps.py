@@ -16,6 +16,7 @@ from case_system.record import Record
 from referral.lifecycle import Episode, Role, can
 from referral.model import Kind, ReferralId, UserId
 from referral.operations import OPERATIONS, ChargeDecision, ChargeRecord, Intake, Met, Op, Operation, Reason
+from referral.programme import Programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +64,14 @@ def _fits(button: Button, record: Record, role: Role) -> bool:
 
 
 def operation(
-    button: Button, record: Record, actor: UserId, reason: str | None, now: datetime, nonce: str
+    button: Button, record: Record, actor: UserId, reason: str | None, now: datetime, nonce: str, pack: Programme
 ) -> Operation:
     """The operation that the button makes; raises FieldError for a reason that cannot be a code."""
     body: Any = Reason(reason=reason)
     if button.op is Op.MET:
         body = Met(at=now)
     elif button.op is Op.INTAKE:
-        body = Intake(on=now.date())
+        body = Intake(on=pack.day(now))
     elif button.op is Op.CHARGE:
         body = ChargeRecord(decision=ChargeDecision(button.name))
     return Operation(

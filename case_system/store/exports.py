@@ -150,8 +150,8 @@ def export_referrals(
             deeds = [Deed(actor=by, action="export", outcome="de_identified")]
         close(db, [], deeds, now)
     if identified:
-        return [_states(x) | _identified(x) for x in records]
-    return [{"case": case_number(keys, x.referral_id)} | _states(x) | _plain(x, pack) for x in records]
+        return [_states(x, pack) | _identified(x) for x in records]
+    return [{"case": case_number(keys, x.referral_id)} | _states(x, pack) | _plain(x, pack) for x in records]
 
 
 def export_notices(engine: Engine, keys: Keys, *, identified: bool) -> list[dict[str, Any]]:
@@ -176,13 +176,13 @@ def export_notices(engine: Engine, keys: Keys, *, identified: bool) -> list[dict
     return out
 
 
-def _states(record: Record) -> dict[str, Any]:
+def _states(record: Record, pack: Programme) -> dict[str, Any]:
     waited = None
     if record.offered_at is not None and record.accepted_at is not None:
         waited = round((record.accepted_at - record.offered_at).total_seconds() / 60, 1)
     return {
         "kind": record.kind.value,
-        "received_on": record.received_at.date().isoformat(),
+        "received_on": pack.day(record.received_at).isoformat(),
         "review": record.review.value,
         "handoff": record.handoff.value,
         "charge": record.charge.value,
@@ -201,7 +201,7 @@ def _states(record: Record) -> dict[str, Any]:
 def _plain(record: Record, pack: Programme) -> dict[str, Any]:
     told = record.referral
     birth = told.person.birth if told is not None else None
-    age = birth.age_on(record.received_at.date()) if birth is not None else None
+    age = birth.age_on(pack.day(record.received_at)) if birth is not None else None
     return {
         "age_band": "unknown" if age is None else next(band for top, band in _BANDS if age <= top),
         "offence_codes": " ".join(code.replace(" ", "_") for code in told.offence_codes) if told is not None else "",

@@ -22,6 +22,7 @@ ON_THE_PHONE = {
     "sqlite_utils": "sqlite-utils",
     "requests": "requests",
     "cryptography": "cryptography",
+    "tzdata": "tzdata",
 }
 COMES_WITH = {"urllib3": "requests"}  # pure Python too; reading a response raises its exceptions
 # Imported inside a function, where a desktop or the in-browser run needs it.

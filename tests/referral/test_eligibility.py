@@ -252,7 +252,7 @@ def test_the_facts_of_a_referral() -> None:
         exclusions=CLEAR,
         person=Person(birth=Birth(date=date(2008, 3, 1))),
         place=Place(text="Lexington Market", zone=Zone.OUTSIDE),
-        occurred_at=datetime(2026, 3, 1, 2, 0, tzinfo=UTC),
+        occurred_at=datetime(2026, 3, 2, 2, 0, tzinfo=UTC),
     )
     facts = Facts.of(referral, baltimore(), on=TODAY)
     assert facts == replace(ARREST, age=18, occurred_on=TODAY)

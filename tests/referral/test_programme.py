@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -331,3 +332,10 @@ def test_the_sources_say_where_they_come_from() -> None:
     for path in SOURCES.iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in readme
     assert {name for entry in baltimore().provenance for name in entry.files} == set(PACK_FILES)
+
+
+def test_today_is_the_programmes_day_not_greenwichs() -> None:
+    """At 21:30 in Baltimore it is already tomorrow in UTC: someone who turns 18 tomorrow is still 17."""
+    evening = datetime(2026, 7, 2, 1, 30, tzinfo=UTC)
+    assert baltimore().day(evening) == date(2026, 7, 1)
+    assert baltimore().day(evening + timedelta(hours=3)) == date(2026, 7, 2)
