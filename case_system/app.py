@@ -41,11 +41,13 @@ from case_system.store.migrate import is_current
 from case_system.store.notices import NoticeRows
 from case_system.store.sign_ins import SignInRows
 from case_system.streams import Streams
+from case_system.unreadable import Protocol
 from referral.port import Refused
 from referral.programme import Programme
 
 log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how long the dispatcher sleeps at most: other processes may have staged something
+KEEP_ALIVE_S = 75  # a device that saves now and then meets an open connection
 DATABASE_VARIABLE = "CASE_SYSTEM_DB"
 KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
 
@@ -171,7 +173,14 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
     set_up()
     system.service.reread()
     loop = DispatcherLoop(system)
-    shared = {"access_log": False, "log_config": None, "server_header": False, "timeout_graceful_shutdown": 3}
+    shared = {
+        "http": Protocol,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": 3,
+    }
     sock = _listen(host, port)
     signal.signal(
         signal.SIGTERM, lambda *_: None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from case_system.cli import build_parser, database_url, keys_folder, main
+from case_system.cli import build_parser, main
+from case_system.commands import database_url, keys_folder
 from referral.operations import Op
 from referral.port import Refused
 from referral.problems import ProblemCode
@@ -167,3 +170,14 @@ def test_a_served_case_system_takes_a_referral_rings_and_stops(laid: Run, tmp_pa
     assert server.returncode == 0, errors
     assert "Traceback" not in errors
     assert "Robin" not in said + errors
+
+
+def test_a_broken_trail_is_refused_and_its_row_is_still_answered(
+    laid: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "case.db")) as db, db:
+        db.execute("UPDATE audit SET outcome = 'nothing happened' WHERE n = 3")
+    assert main(["--db", str(tmp_path / "case.db"), "audit", "verify", "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["bad_row"] == 3
+    assert "broken at row 3" in said.err
