@@ -1,0 +1,47 @@
+"""One case from its number to its verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from tests.faults.disk.town import packs_read_once
+from tests.faults.simulation.heal import heal
+from tests.faults.simulation.promises import check
+from tests.faults.simulation.schedule import Schedule
+from tests.faults.simulation.template import template
+from tests.faults.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a case showed. `digest`: of its log, the same for the same schedule on any machine."""
+
+    violations: tuple[str, ...]
+    counts: Counter[str]
+    digest: str
+    log: tuple[str, ...] = field(repr=False)
+
+
+@contextmanager
+def workshop() -> Iterator[None]:
+    """What many cases in one process share."""
+    with ExitStack() as stack:
+        stack.enter_context(packs_read_once())
+        template()
+        yield
+
+
+def play(schedule: Schedule) -> Outcome:
+    """Play a schedule, heal, and check every promise. Inside `workshop`."""
+    world = World(template(), schedule)
+    try:
+        world.run()
+        heal(world)
+        check(world)
+    finally:
+        for phone in world.phones:
+            phone.die()
+    return Outcome(violations=tuple(world.violations), counts=world.counts, digest=world.digest(), log=tuple(world.log))
