@@ -14,6 +14,7 @@ import base64
 import binascii
 import dataclasses
 import json
+import math
 import operator
 import re
 import types
@@ -30,6 +31,8 @@ Json = Any
 _Reader = Callable[[Json, str, bool], Any]  # value, its wire path, whether unknown fields are kept
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)\Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
+WHOLE_LIMIT = 2**53 - 1  # what every JSON reader keeps exactly
+DEPTH_LIMIT = 64  # of lists and objects in each other: far below what any reader's stack holds
 
 
 def canonical(wire: Json) -> bytes:
@@ -43,13 +46,42 @@ def sorted_canonical(wire: Json) -> bytes:
 
 
 def parse(data: bytes | str) -> Json:
-    """The JSON document in `data`; raises FieldError(malformed). Duplicate keys and NaN are refused."""
+    """The JSON document in `data`; raises FieldError(malformed).
+
+    What it gives can always be written again: names that come twice, numbers that are not finite, halves of surrogate pairs
+    and more than DEPTH_LIMIT levels are refused.
+    """
     try:
-        return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        document = json.loads(
+            data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
+        )  # fmt: skip
     except (ValueError, RecursionError) as error:
         if isinstance(error, FieldError):
             raise
         raise FieldError("", ProblemCode.MALFORMED, "is not JSON") from None
+    raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT and _too_deep(document):
+        raise FieldError("", ProblemCode.MALFORMED, "is nested too deep")
+    if b"\\u" in raw or b"\xed" in raw:  # where half of a surrogate pair may be
+        _writable(document)
+    return document
+
+
+def _too_deep(document: Json) -> bool:
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(DEPTH_LIMIT + 1):
+        inside = (outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [inner for one in inside for inner in one if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _writable(document: Json) -> None:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise FieldError("", ProblemCode.MALFORMED, "holds text that is not Unicode") from None
 
 
 def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -61,6 +93,11 @@ def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _no_constant(name: str) -> Json:
     raise FieldError("", ProblemCode.MALFORMED, "holds a number that is not finite")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_constant(digits)
 
 
 @cache
@@ -76,13 +113,17 @@ def _fields(cls: Hashable) -> tuple[tuple[str, Any, Any], ...]:
 
 def to_wire(record: Any) -> Json:
     """The wire form of a record; fields that equal their default are left out, `extra` is merged back in."""
-    return _writer(cast(Hashable, type(record)))(record)
+    cls = type(record)
+    write = _WRITERS.get(cls)
+    if write is None:
+        write = _WRITERS[cls] = _writer(cls)
+    return write(record)
 
 
-@cache
-def _writer(kind: Hashable) -> Callable[[Any], Json]:
-    """How values of one class are written, made once."""
-    cls = cast(type, kind)
+_WRITERS: dict[type, Callable[[Any], Json]] = {}  # how values of each class are written, made once
+
+
+def _writer(cls: type) -> Callable[[Any], Json]:
     if issubclass(cls, StrEnum):
         return operator.attrgetter("_value_")
     if issubclass(cls, datetime):
@@ -104,7 +145,7 @@ def _record_writer(cls: type) -> Callable[[Any], dict[str, Json]]:
 
     def write(record: Any) -> dict[str, Json]:
         out = {
-            name: to_wire(value)
+            name: value if type(value) is str else to_wire(value)
             for name, default in fields
             if (value := getattr(record, name)) is not default and value != default
         }
@@ -229,6 +270,8 @@ def _read_bool(value: Json, path: str, keep: bool) -> bool:
 def _read_int(value: Json, path: str, keep: bool) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(path, "is not a whole number")
+    if not -WHOLE_LIMIT <= value <= WHOLE_LIMIT:
+        raise _wrong(path, "is larger than any number here")
     return value
 
 
