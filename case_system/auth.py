@@ -23,9 +23,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from case_system import sealing
+from case_system.audit import Deed
 from case_system.enrolment import new_token
 from case_system.ports import Clock, Keys, RandomBytes
-from case_system.store.sign_ins import Person, SignInRows
+from case_system.refusals import UNKNOWN, Refusals
+from case_system.store.sign_ins import Change, Person, SignInRows
 from referral.lifecycle import Role
 from referral.model import UserId
 
@@ -80,6 +82,7 @@ class Sessions:
         self, rows: SignInRows, *, clock: Clock, rng: RandomBytes, keys: Keys, hasher: PasswordHasher | None = None
     ) -> None:
         self._rows, self._clock, self._rng, self._keys = rows, clock, rng, keys
+        self._refusals = Refusals()
         self._hasher = hasher or PasswordHasher()
         self._nobody = self._hasher.hash("nobody has this password")
 
@@ -111,18 +114,22 @@ class Sessions:
         with self._rows.change(now) as change:
             count, last = change.failures(tried, now - WITHIN)
             if count >= FAILURES and last is not None:
-                change.audit("unknown", "sign_in", "locked")
+                self._refused(change, UNKNOWN, "locked", now)
                 return Denied(why=Why.LOCKED, until=last + WITHIN)
             person = change.person(user_id)
             step = self._proven(person, password, code, now)
             if person is None or step is None:
-                change.failed(tried)
-                change.audit(user_id if person is not None else "unknown", "sign_in", "refused")
+                change.failed(tried, now - WITHIN)
+                self._refused(change, user_id if person is not None else UNKNOWN, "refused", now)
                 return Denied(why=Why.WRONG)
             token = new_token(self._rng)
             change.opened(user_id, tried, _hash(token), step or None)
             change.audit(user_id, "sign_in", "done")
         return SignedIn(token=token, session=_session(person, token, now))
+
+    def _refused(self, change: Change, actor: str, outcome: str, now: datetime) -> None:
+        for deed in self._refusals.heard(Deed(actor=actor, action="sign_in", outcome=outcome), now):
+            change.audit(deed.actor, deed.action, deed.outcome, deed.object_id)
 
     def _proven(self, person: Person | None, password: str, code: str, now: datetime) -> int | None:
         """None when it is not this person; else the time step of the code that was used, 0 where none is asked for."""

@@ -286,10 +286,9 @@ class Door:
         told = arrival.kept(body.referral, self.now)
         chosen = self.world.users.get(told.for_officer) if told.for_officer is not None else None
         officer = chosen.user_id if chosen is not None and chosen.role is Role.OFFICER else user_id
-        offset = timedelta(milliseconds=operation.offset_ms or 0)
         record = blank(
             told.referral_id, told.kind, officer=officer, made_by=user_id, device_id=device_id, now=self.now,
-            recorded_at=operation.made_at + offset, receipt=receipt_number(self.rng(8)),
+            recorded_at=_recorded_at(operation), receipt=receipt_number(self.rng(8)),
         )  # fmt: skip
         return self.docket.indexes(replace(record, referral=told, tally=False))
 
@@ -311,3 +310,11 @@ def blank(referral_id: ReferralId, kind: Kind, *, officer: UserId, made_by: User
         device_id=device_id,
         **states,  # type: ignore[arg-type]  # each track has its own enum
     )
+
+
+def _recorded_at(operation: Operation) -> datetime:
+    """When it was made by the server's clock, as far as the maker knew it; a distance that cannot be is none (S6, S12)."""
+    try:
+        return operation.made_at + timedelta(milliseconds=operation.offset_ms or 0)
+    except OverflowError:
+        return operation.made_at

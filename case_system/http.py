@@ -18,54 +18,23 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
-import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
+from case_system.answers import PROBLEM_TYPE, Bounded, Trail, Unbroken, answer_problems, bearer, problem
 from case_system.schemas import schema_of
 from case_system.streams import LOOK_S, Streams
 from referral.codec import canonical, from_wire, parse, to_wire
 from referral.port import CaseSystem, Enrolment, EnrolRequest, Refused, SyncRequest, SyncResponse
-from referral.problems import PROBLEMS, FieldError, ProblemCode
-
-log = structlog.get_logger(__name__)
+from referral.problems import ProblemCode
 
 BODY_LIMIT = 2 * 1024 * 1024
 INFLATED_LIMIT = 8 * 1024 * 1024
 GZIP_FROM = 400
-
-STATUS: Mapping[ProblemCode, int] = {
-    ProblemCode.MALFORMED: 400,
-    ProblemCode.MISSING_ANSWER: 422,
-    ProblemCode.INVALID_VALUE: 422,
-    ProblemCode.TOO_LONG: 422,
-    ProblemCode.UNKNOWN_FIELD: 422,
-    ProblemCode.NOT_RECORDED_HERE: 422,
-    ProblemCode.TOO_LARGE: 413,
-    ProblemCode.CODE_NOT_VALID: 403,
-    ProblemCode.NOT_SIGNED_IN: 401,
-    ProblemCode.NOT_PERMITTED: 403,
-    ProblemCode.DEVICE_REVOKED: 403,
-    ProblemCode.DEVICE_MISMATCH: 403,
-    ProblemCode.BAD_SIGNATURE: 403,
-    ProblemCode.NOT_FOUND: 404,
-    ProblemCode.METHOD_NOT_ALLOWED: 405,
-    ProblemCode.REFERRAL_UNKNOWN: 404,
-    ProblemCode.NOT_POSSIBLE_NOW: 409,
-    ProblemCode.CAP_REACHED: 409,
-    ProblemCode.ALREADY_ENROLLED: 409,
-    ProblemCode.OTHER_BYTES: 422,
-    ProblemCode.CURSOR_TOO_OLD: 410,
-    ProblemCode.RATE_LIMITED: 429,
-    ProblemCode.BUSY: 503,
-    ProblemCode.STORAGE_FULL: 507,
-    ProblemCode.INTERNAL: 500,
-}
 
 
 class Looks(Protocol):
@@ -88,40 +57,16 @@ class Looks(Protocol):
         ...
 
 
-class Service(CaseSystem, Looks, Protocol):
+class Service(CaseSystem, Looks, Trail, Protocol):
     """The service as the routes see it."""
 
-
-def problem(code: ProblemCode, *, detail: str = "", field: str = "", retry_after_s: float | None = None) -> Response:
-    """The RFC 9457 answer for a code."""
-    meaning = PROBLEMS[code]
-    status = STATUS.get(code, 400)
-    body: dict[str, Any] = {
-        "type": f"urn:lead-field:problem:{code.value}",
-        "title": meaning.title,
-        "status": status,
-        "detail": detail or meaning.meaning,
-        "code": code.value,
-    }
-    if field:
-        body["field"] = field
-    headers = {"Cache-Control": "no-store"}
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(max(1, round(retry_after_s)))
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(canonical(body), status, headers, media_type="application/problem+json")
+    def note_rest(self) -> None:
+        """Put what is counted and not written yet in the audit trail."""
+        ...
 
 
 async def _body(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise Refused(ProblemCode.TOO_LARGE)
-        chunks.append(chunk)
-    data = b"".join(chunks)
+    data = await request.body()
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return data
@@ -149,10 +94,10 @@ def _answer(request: Request, wire: Any) -> Response:
 
 
 def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer(request)
+    if token is None:
         raise Refused(ProblemCode.NOT_SIGNED_IN)
-    return token.strip()
+    return token
 
 
 def _operation(body: type[Any], answer: type[Any], components: dict[str, Any], *, secured: bool) -> dict[str, Any]:
@@ -163,7 +108,7 @@ def _operation(body: type[Any], answer: type[Any], components: dict[str, Any], *
             "200": {"description": "Done.", "content": {"application/json": {"schema": schema_of(answer, components)}}},
             "default": {
                 "description": "A problem (RFC 9457).",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
         },
     }
@@ -190,7 +135,7 @@ def _routes(service: Service, streams: Streams, components: dict[str, Any], seco
     @router.post("/v1/enrol", openapi_extra=_operation(EnrolRequest, Enrolment, components, secured=False))
     async def enrol(request: Request) -> Response:
         """Bind a device to a user by a one-time code."""
-        message = from_wire(EnrolRequest, parse(await _body(request)))
+        message = from_wire(EnrolRequest, parse(await _body(request)), keep_unknown=True)
         return _answer(request, to_wire(await run_in_threadpool(service.enrol, message)))
 
     @router.post("/v1/sync", openapi_extra=_operation(SyncRequest, SyncResponse, components, secured=True))
@@ -279,13 +224,18 @@ def create_app(
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
+            await run_in_threadpool(service.note_rest)
             await run_in_threadpool(on_stop)
 
     life: Lifespan[FastAPI] = lifespan
-    app = FastAPI(title="LEAD Field case system", version="1", docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(
+        title="LEAD Field case system", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=life
+    )  # fmt: skip
 
+    app.add_middleware(Bounded, limit=BODY_LIMIT)
+    app.add_middleware(Unbroken, trail=service)
     app.add_middleware(_Counting, counter=answered)
-    _problems(app)
+    answer_problems(app, service)
     app.include_router(_routes(service, streams, components, seconds))
     for router in routers:
         app.include_router(router)
@@ -314,30 +264,3 @@ def create_app(
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its document
     return app
-
-
-def _problems(app: FastAPI) -> None:
-    """Every way to fail, as problem details."""
-
-    @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> Response:
-        return problem(error.code, detail=error.detail, retry_after_s=error.retry_after_s)
-
-    @app.exception_handler(FieldError)
-    async def field_error(_: Request, error: FieldError) -> Response:
-        return problem(error.code, field=error.field, detail=f"{error.field or 'The body'} {error.message}.")
-
-    @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        codes = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED, 413: ProblemCode.TOO_LARGE}
-        return problem(codes.get(error.status_code, ProblemCode.MALFORMED))
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> Response:
-        log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=_places(error))
-        return problem(ProblemCode.INTERNAL)
-
-
-def _places(error: Exception) -> bool:
-    """Tracebacks name places in the code; their values stay out because structlog is set to print no locals."""
-    return error.__traceback__ is not None

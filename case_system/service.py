@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
 from case_system.reception import Heard, hear
 from case_system.record import DESK, SYSTEM, Record, User
+from case_system.refusals import UNKNOWN, Refusals
 from case_system.storage import (
     AgencyFacts,
     Contention,
@@ -46,7 +48,7 @@ from case_system.storage import (
 from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
 from case_system.views import de_identified, for_reviewer
 from referral.lifecycle import Episode, Role
-from referral.model import Kind, OpId, ReferralId, UserId
+from referral.model import Kind, OpId, ReferralId, UserId, is_referral_id
 from referral.numbers import receipt_number
 from referral.operations import Op, Operation, Reason, encode
 from referral.port import (
@@ -78,10 +80,11 @@ _REREAD = frozenset({ProblemCode.UNKNOWN_KEY, ProblemCode.UNKNOWN_VERSION, Probl
 
 
 class CaseService:
-    """The reference case system. Thread-safe: it keeps nothing between calls but checked packs."""
+    """The reference case system. Thread-safe: it keeps nothing between calls but checked packs and counts of refusals."""
 
     def __init__(self, storage: Storage, *, clock: Clock, rng: RandomBytes, keys: Keys, packs: Packs) -> None:
         self._storage, self._clock, self._rng, self._keys, self._packs = storage, clock, rng, keys, packs
+        self._refusals = Refusals()
 
     # ------------------------------------------------------------------------------------------------ devices
     def enrol(self, request: EnrolRequest) -> Enrolment:
@@ -102,18 +105,21 @@ class CaseService:
             raise Refused(ProblemCode.TOO_LARGE)
         now = self._clock()
         token_hash = enrolment.token_hash(token)
+        away: list[Deed] = []
 
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> SyncResponse:
             device = docket.device(token_hash)
             if device is None:
                 raise Refused(ProblemCode.NOT_SIGNED_IN)
-            return self._take(docket, device, request, facts, pack, now)
+            away.clear()  # of a try that met another transaction
+            return self._take(docket, device, request, facts, pack, now, away)
 
         answer = self._write(now, work)
+        self._trail(Counter(away), now)
         answer = self._with_changes(answer, token_hash, request)
         return replace(answer, signature=self._keys.server_key.sign(SIGNATURE_DOMAIN, signed_bytes(answer)))
 
-    def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime) -> SyncResponse:  # fmt: skip
+    def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime, away: list[Deed]) -> SyncResponse:  # fmt: skip
         world = self._world(docket, pack, now)
         user = world.users.get(device.user_id)
         revoked = device.revoked or user is None or not user.active
@@ -121,7 +127,7 @@ class CaseService:
         heard = [
             hear(raw, device.device_id, device.public_key, facts.agency_id, self._keys) for raw in request.envelopes
         ]
-        results = self._file(docket, world, device, heard, revoked=revoked)
+        results = self._file(docket, world, device, heard, away, revoked=revoked)
         key_id = next((h.key_id for h in reversed(heard) if h.verified), None)
         docket.heard(
             device,
@@ -153,7 +159,7 @@ class CaseService:
             server_time=now,
         )
 
-    def _file(self, docket: Docket, world: World, device: Device, heard: list[Heard], *, revoked: bool) -> tuple[Receipt, ...]:  # fmt: skip
+    def _file(self, docket: Docket, world: World, device: Device, heard: list[Heard], away: list[Deed], *, revoked: bool) -> tuple[Receipt, ...]:  # fmt: skip
         known = dict(docket.papers(device.device_id, sorted({h.op_id for h in heard if h.verified})))
         fresh = [h.operation for h in heard if h.operation is not None and h.op_id not in known]
         door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
@@ -161,20 +167,20 @@ class CaseService:
         results: list[Receipt | Paper] = []
         for h in heard:
             if not h.verified:
-                results.append(self._refused(h, h.code or ProblemCode.MALFORMED, world.now))
-                docket.audit(
-                    Deed(actor=device.user_id, device_id=device.device_id, action="envelope", outcome="refused")
-                )
+                code = h.code or ProblemCode.MALFORMED
+                results.append(self._refused(h, code, world.now))
+                away.append(Deed(actor=device.user_id, device_id=device.device_id, action="envelope", outcome=code))
                 continue
             paper = known.get(h.op_id)
             if paper is None:
                 paper = door.take(h, device.device_id, device.user_id, revoked=revoked)
                 known[h.op_id] = paper
             elif paper.fingerprint != h.fingerprint:  # S5: the first one counts
-                docket.set_aside(device.device_id, h.op_id, h.fingerprint, ProblemCode.OTHER_BYTES, h.raw)
-                docket.audit(
-                    Deed(actor=device.user_id, device_id=device.device_id, action="envelope", object_id=h.op_id, outcome="other_bytes")
-                )  # fmt: skip
+                deed = Deed(actor=device.user_id, device_id=device.device_id, action="envelope", outcome="other_bytes")
+                if docket.set_aside(device.device_id, h.op_id, h.fingerprint, ProblemCode.OTHER_BYTES, h.raw):
+                    docket.audit(replace(deed, object_id=h.op_id))
+                else:
+                    away.append(deed)
                 results.append(self._refused(h, ProblemCode.OTHER_BYTES, world.now))
                 continue
             results.append(paper)
@@ -240,6 +246,8 @@ class CaseService:
 
     def look(self, actor: UserId, referral_id: ReferralId) -> Record:
         """A record as the actor may read it on a page, audited; raises Refused(not_found) where they may not."""
+        if not is_referral_id(referral_id):  # what somebody typed is not kept in the trail
+            raise Refused(ProblemCode.NOT_FOUND)
         now = self._clock()
 
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Record | None:
@@ -291,6 +299,8 @@ class CaseService:
             user = world.users.get(actor)
             if user is None or not user.active or user.role not in (Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR):
                 raise Refused(ProblemCode.NOT_PERMITTED)
+            if officer is not None and (officer not in world.users or world.users[officer].role is not Role.OFFICER):
+                raise Refused(ProblemCode.INVALID_VALUE, detail="There is no officer of that name.")
             recent = docket.by_call_code(code, now - arrival.CALL_CODE_LASTS)
             here = [r for r in recent if officer is None or r.officer in (officer, "")]
             if len(here) == 1:
@@ -430,6 +440,38 @@ class CaseService:
             log.warning("the database does not answer", exc_info=True)
             return False
         return True
+
+    # ------------------------------------------------------------------------------------------------ what was refused
+    def note_refused(self, token: str | None, action: str, code: ProblemCode) -> None:
+        """Count a refused request for the audit trail, under its device where the token is one's; never raises Refused."""
+        now = self._clock()
+        try:
+            with self._reading() as reading:
+                found = reading.holder(enrolment.token_hash(token)) if token else None
+        except Refused:
+            log.warning("a refusal was not put in the audit trail", exc_info=True)
+            return
+        actor, device_id = found or (UNKNOWN, None)
+        self._trail({Deed(actor=actor, device_id=device_id, action=action, outcome=code): 1}, now)
+
+    def note_rest(self) -> None:
+        """Put what is counted and not written yet in the audit trail; called before the process ends."""
+        self._put_in_trail(self._refusals.rest(), self._clock())
+
+    def _trail(self, kinds: Mapping[Deed, int], now: datetime) -> None:
+        self._put_in_trail([deed for kind, n in kinds.items() for deed in self._refusals.heard(kind, now, n)], now)
+
+    def _put_in_trail(self, deeds: Sequence[Deed], now: datetime) -> None:
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> None:
+            for deed in deeds:
+                docket.audit(deed)
+
+        if not deeds:
+            return
+        try:
+            self._write(now, work)
+        except Refused:
+            log.warning("a refusal was not put in the audit trail", exc_info=True)
 
     # ------------------------------------------------------------------------------------------------ transactions
     def _world(self, docket: Docket, pack: Programme, now: datetime) -> World:

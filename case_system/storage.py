@@ -31,6 +31,8 @@ from referral.problems import ProblemCode
 from referral.programme import Programme
 from referral.views import NoticeView, TimelineEntry
 
+KEPT_ASIDE = 8  # different bytes under one number of a device
+
 
 class StorageError(Exception):
     """The store could not do it; nothing was changed."""
@@ -216,8 +218,8 @@ class Docket(Protocol):
         """Stored papers with one of these codes, oldest first, at most a batch."""
         ...
 
-    def set_aside(self, device_id: str, op_id: OpId, fingerprint: str, code: ProblemCode, raw: bytes) -> None:
-        """Quarantine validly signed bytes."""
+    def set_aside(self, device_id: str, op_id: OpId, fingerprint: str, code: ProblemCode, raw: bytes) -> bool:
+        """Quarantine validly signed bytes; False where these, or KEPT_ASIDE others of the same number, lie there already."""
         ...
 
     def put(self, judgement: Judgement, *, new: bool, readers: frozenset[UserId]) -> None:
@@ -297,6 +299,10 @@ class Reading(Protocol):
     def notices(self, notice_ids: Collection[str]) -> Mapping[str, NoticeView]: ...
     def papers(self, device_id: str, op_ids: Collection[OpId]) -> Mapping[OpId, Paper]: ...
     def pairs(self) -> Mapping[str, Pair]: ...
+    def holder(self, token_hash: str) -> tuple[UserId, DeviceId] | None:
+        """Whose token it is, of either kind."""
+        ...
+
     def reader(self, token_hash: str) -> tuple[UserId, bool] | None:
         """Whose read token it is, and whether the device is in service."""
         ...

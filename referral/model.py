@@ -28,6 +28,7 @@ ADULT_AGE = 18
 DESCRIPTOR_LIMIT = 120
 NOTE_LIMIT = 280
 TEXT_LIMIT = 200
+STAMP_LIMIT = 80  # of the pack that was in force
 
 _REFERRAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\Z")
 _USER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}\Z")
@@ -138,6 +139,11 @@ def check_code(path: str, value: str | None) -> None:
     """Refuse what cannot be a pack code (lower case, digits, underscores)."""
     if value is not None and not _CODE.match(value):
         raise _refuse(path, "is not a code of the programme")
+
+
+def is_referral_id(text: str) -> bool:
+    """True for what can be a referral's id."""
+    return _REFERRAL_ID.match(text) is not None
 
 
 def check_user(path: str, value: str | None) -> None:
@@ -281,6 +287,7 @@ class Referral:
         for path, text in (("incident_number", self.incident_number), ("scene_id", self.scene_id)):
             _limit(path, text, 64)
         _limit("note", self.note, NOTE_LIMIT)
+        _limit("pack", self.pack, STAMP_LIMIT)
         check_user("for_officer", self.for_officer)
         aware("eta_at", self.eta_at)
         aware("occurred_at", self.occurred_at)

@@ -328,9 +328,9 @@ class Operation:
     def __post_init__(self) -> None:
         aware("made_at", self.made_at)
         check_user("made_by", self.made_by)
-        if self.base < 0:
-            raise FieldError("base", ProblemCode.INVALID_VALUE, "is negative")
-        if not 0 < len(self.nonce) <= 32:
+        if not 0 <= self.base < 2**31:
+            raise FieldError("base", ProblemCode.INVALID_VALUE, "is not a revision")
+        if not 0 < len(self.nonce) <= 32 or not self.nonce.isprintable():
             raise FieldError("nonce", ProblemCode.INVALID_VALUE, "is not 1 to 32 characters")
         if not isinstance(self.body, OPERATIONS[self.op].body):
             raise FieldError("body", ProblemCode.INVALID_VALUE, "does not belong to this operation")

@@ -20,12 +20,23 @@ from typing import Any, Protocol
 from referral.codec import sorted_canonical, to_wire
 from referral.lifecycle import Role
 from referral.model import DeviceId, OpId, ReferralId, UserId
-from referral.problems import ProblemCode
+from referral.problems import FieldError, ProblemCode
 from referral.views import CaseloadView, NoticeView, ReferralView
 
 SIGNATURE_DOMAIN = b"lead/rcp/v1"  # `envelope.RECEIPT_DOMAIN`
 BATCH_BYTES = 256 * 1024  # envelopes in one request, before base64
 BATCH_ITEMS = 500
+LABEL_LIMIT = 80  # characters of what an app calls itself
+NONCE_LIMIT = 64
+
+
+def _label(path: str, text: str | None, limit: int = LABEL_LIMIT, *, least: int = 0) -> None:
+    if text is None:
+        return
+    if len(text) > limit:
+        raise FieldError(path, ProblemCode.TOO_LONG, f"is longer than {limit} characters")
+    if len(text) < least or not text.isprintable():
+        raise FieldError(path, ProblemCode.INVALID_VALUE, "is blank or has control characters")
 
 
 class Outcome(StrEnum):
@@ -105,6 +116,9 @@ class Heartbeat:
     locked: bool = False
     clock_offset_ms: int | None = None
 
+    def __post_init__(self) -> None:
+        _label("app", self.app)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
@@ -119,6 +133,10 @@ class SyncRequest:
     generation: int | None = None
     pack: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        _label("nonce", self.nonce, NONCE_LIMIT, least=1)
+        _label("pack", self.pack)
 
 
 class DeviceState(StrEnum):
@@ -189,6 +207,10 @@ class EnrolRequest:
     proof: bytes
     app: str
     platform: str
+
+    def __post_init__(self) -> None:
+        _label("app", self.app)
+        _label("platform", self.platform)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,7 +263,7 @@ class Desk:
 
 def _text(form: FormData, name: str) -> str:
     value = form.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) and value.isprintable() else ""
 
 
 def _said(request: Request) -> str:

@@ -19,7 +19,7 @@ from case_system.audit import Deed
 from case_system.handoff import Climb, Ladder, NoticeState, Ring
 from case_system.ports import Keys, RandomBytes
 from case_system.record import SYSTEM, Record
-from case_system.storage import Device, NewDevice, Paper
+from case_system.storage import KEPT_ASIDE, Device, NewDevice, Paper
 from case_system.store import lookups, schema, writing
 from case_system.store.ledger import close
 from case_system.store.opened import Opened
@@ -94,12 +94,14 @@ class SqlDocket(Opened):
     def latest(self, paper: Paper) -> Paper:
         return self._papers.get((paper.device_id, paper.op_id), paper)
 
-    def set_aside(self, device_id: str, op_id: OpId, fingerprint: str, code: ProblemCode, raw: bytes) -> None:
+    def set_aside(self, device_id: str, op_id: OpId, fingerprint: str, code: ProblemCode, raw: bytes) -> bool:
         t = schema.quarantine
+        kept = self._db.execute(select(t.c.fingerprint).filter_by(device_id=device_id, op_id=op_id)).scalars().all()
+        if fingerprint in kept or len(kept) >= KEPT_ASIDE:
+            return False
         key = {"device_id": device_id, "op_id": op_id, "fingerprint": fingerprint}
-        known = select(t.c.op_id).filter_by(**key)
-        if self._db.execute(known).first() is None:
-            self._db.execute(insert(t).values(**key, code=code.value, raw=raw, received_at=self._now))
+        self._db.execute(insert(t).values(**key, code=code.value, raw=raw, received_at=self._now))
+        return True
 
     def put(self, judgement: Judgement, *, new: bool, readers: frozenset[UserId]) -> None:
         record = judgement.record
@@ -221,10 +223,10 @@ class SqlDocket(Opened):
         values: dict[str, Any] = {"seen_at": self._now, "seq_seen": max(seq, device.seq_seen)}
         if heartbeat is not None:
             values |= {
-                "waiting": heartbeat.waiting,
-                "stored": heartbeat.stored,
-                "needs_attention": heartbeat.needs_attention,
-                "oldest_unsent_s": heartbeat.oldest_unsent_s,
+                "waiting": _count(heartbeat.waiting),
+                "stored": _count(heartbeat.stored),
+                "needs_attention": _count(heartbeat.needs_attention),
+                "oldest_unsent_s": None if heartbeat.oldest_unsent_s is None else _count(heartbeat.oldest_unsent_s),
                 "locked": heartbeat.locked,
                 "clock_offset_ms": heartbeat.clock_offset_ms,
                 "app": heartbeat.app,
@@ -360,3 +362,8 @@ class SqlDocket(Opened):
     def _fresh_key(self, referral_id: ReferralId) -> None:
         key, wrapped = sealing.new_data_key(self._keys.storage_key, referral_id, self._rng)
         self._data_keys[referral_id], self._wrapped[referral_id] = key, wrapped
+
+
+def _count(said: int) -> int:
+    """A count or an age as the column holds it: what a mad clock says must not keep a device from sending."""
+    return min(max(said, 0), 2**31 - 1)

@@ -19,7 +19,7 @@ from case_system.storage import AgencyFacts, FeedItem, Paper
 from case_system.store import lookups, schema
 from case_system.store.records import CLOSED, record_of
 from referral.lifecycle import Episode, Handoff
-from referral.model import OpId, ReferralId, UserId
+from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import ChangeKind, Outcome
 from referral.views import Happening, NoticeView, TimelineEntry
 
@@ -129,6 +129,12 @@ class SqlReading:
 
     def pairs(self) -> Mapping[str, Pair]:
         return lookups.pairs(self._db)
+
+    def holder(self, token_hash: str) -> tuple[UserId, DeviceId] | None:
+        t = schema.devices
+        theirs = or_(t.c.append_hash == token_hash, t.c.read_hash == token_hash)
+        row = self._db.execute(select(t.c.user_id, t.c.device_id).where(theirs)).one_or_none()
+        return None if row is None else (UserId(row.user_id), DeviceId(row.device_id))
 
     def reader(self, token_hash: str) -> tuple[UserId, bool] | None:
         t = schema.devices

@@ -91,8 +91,9 @@ class Change:
         count, last = self._db.execute(found).one()
         return int(count), last
 
-    def failed(self, tried: str) -> None:
-        """One more failure."""
+    def failed(self, tried: str, since: datetime) -> None:
+        """One more failure; those before `since` count no more and go, so that no flood of names is kept."""
+        self._db.execute(delete(schema.sign_in_failures).where(schema.sign_in_failures.c.at <= since))
         self._db.execute(insert(schema.sign_in_failures).values(user_id=tried, at=self._now))
 
     def opened(self, user_id: str, tried: str, token_hash: str, totp_step: int | None) -> None:

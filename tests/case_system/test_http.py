@@ -13,7 +13,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from case_system.http import BODY_LIMIT, INFLATED_LIMIT, STATUS, create_app
+from case_system.answers import STATUS
+from case_system.http import BODY_LIMIT, INFLATED_LIMIT, create_app
 from case_system.streams import Streams
 from referral.model import DeviceId
 from referral.port import DeviceOrders, DeviceState, Enrolment, EnrolRequest, Refused, SyncRequest, SyncResponse
@@ -28,6 +29,7 @@ class Service:
     def __init__(self) -> None:
         self.asked: list[SyncRequest] = []
         self.fault: Exception | None = None
+        self.refused: list[tuple[str | None, str, ProblemCode]] = []
 
     def enrol(self, request: EnrolRequest) -> Enrolment:
         raise Refused(ProblemCode.CODE_NOT_VALID)
@@ -61,6 +63,12 @@ class Service:
 
     def ready(self) -> bool:
         return self.fault is None
+
+    def note_refused(self, token: str | None, action: str, code: ProblemCode) -> None:
+        self.refused.append((token, action, code))
+
+    def note_rest(self) -> None:
+        self.refused.clear()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import uvicorn
 from case_system.http import create_app
 from case_system.service import CaseService
 from case_system.streams import Streams
+from case_system.unreadable import Protocol
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def loopback(service: CaseService, streams: Streams, certificate: tuple[Path, Pa
 
     app = create_app(service, streams, on_start=on_start)
     tls = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
-    config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=2, **tls)  # type: ignore[arg-type]
+    config = uvicorn.Config(app, http=Protocol, access_log=False, log_config=None, timeout_graceful_shutdown=2, **tls)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
