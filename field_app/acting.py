@@ -20,10 +20,22 @@ from typing import Final, Protocol
 
 from field_app.device import Device, Folder, Surroundings, open_folder
 from field_app.outcomes import Enrolled, Saved, SyncCounts, Trouble
-from field_app.picture import Lines, delivery_line, drafts, in_order, me_of, notices, outbox_rows, with_connection
+from field_app.picture import (
+    Lines,
+    alarms,
+    delivery_line,
+    drafts,
+    in_order,
+    me_of,
+    notices,
+    outbox_rows,
+    with_connection,
+)
 from field_app.session import Session
 from field_app.snapshot import DeliveryLine, Gate, Phase, ReferralRow, Sending, Settings, Snapshot
+from field_app.store import incidents
 from field_app.store.binding import Binding
+from field_app.store.database import StoreError
 from field_app.troubles import FAULTS, trouble
 from field_app.vault.errors import NotRead
 from field_app.vault.files import read_whole, write_durably
@@ -159,11 +171,12 @@ class Acting:
         if courier is not None:
             courier.stop()
         if device is not None:
-            device.close()
+            with suppress(*FAULTS):  # the keys are gone all the same; the log is emptied at the next start
+                device.close()
 
     # ------------------------------------------------------------------------------------------------ for the actions
-    def _reopen(self) -> None:
-        opened = open_folder(self.folder, self.surroundings, self._turn)
+    def _reopen(self, *, rebuild: bool = False) -> None:
+        opened = open_folder(self.folder, self.surroundings, self._turn, rebuild=rebuild)
         if isinstance(opened, Trouble):
             self._trouble = opened
             if opened.problem is not ProblemCode.NOT_ENROLLED:
@@ -176,6 +189,13 @@ class Acting:
             self._courier.pause()
         if self._background:
             self._courier.start()
+
+    def _rebuild(self) -> None:
+        """Take over what can be read of a database that was found damaged in use. Call it outside the turn."""
+        with suppress(StoreError):  # a damaged file may not let itself be closed well
+            self.close()
+        with self._turn:
+            self._reopen(rebuild=True)
 
     def _gate_of(self, device: Device) -> Gate:
         """What stands before the door now, without trying anything."""
@@ -198,13 +218,16 @@ class Acting:
             return None
 
     def _session(self) -> Session:
-        """The open session, with what other processes wrote taken in. Errors: Failed while shut."""
+        """The open session, with what other processes wrote taken in. Errors: Failed while shut, or where the file does not answer."""
         if self._device is None:
             raise Failed(self._trouble or Trouble(problem=ProblemCode.NOT_ENROLLED))
         session = self._device.session
         if session is None:
             raise Failed(Trouble(problem=ProblemCode.SHUT))
-        session.records.refresh()
+        try:
+            session.records.refresh()
+        except FAULTS as error:
+            raise Failed(trouble(error)) from error
         session.holdings.follow()
         return session
 
@@ -219,7 +242,8 @@ class Acting:
             if not self._subscribers:
                 return
             if self._device is not None:
-                self._told = self._device.store.mark()
+                with suppress(*FAULTS):  # what follows was done, and is told, whatever the disk does now
+                    self._told = self._device.store.mark()
             shot = self.snapshot()
             for callback in list(self._subscribers):
                 try:
@@ -235,7 +259,10 @@ class Acting:
         """Say that it is saved, wake the courier, tell everyone."""
         self._wake()
         self._changed()
-        row = self._row(referral_id)
+        try:
+            row = self._row(referral_id)
+        except (Failed, *FAULTS):  # saved all the same, and saying less is better than saying that it failed
+            row = None
         return Saved(referral_id=referral_id, op_id=op_id, call=None if row is None else row.call)
 
     def _row(self, referral_id: ReferralId) -> ReferralRow | None:
@@ -266,6 +293,7 @@ class Acting:
             session.holdings.follow()
         with device.store.read() as tx:
             counts, entries = device.outbox.counts(tx, now), device.outbox.entries(tx)
+            happened = incidents.load(tx, device.chain)
         line = delivery_line(counts)
         if self._courier is not None:
             line = with_connection(line, self._courier.line())
@@ -276,6 +304,7 @@ class Acting:
             gate=self._gate,
             delivery=line,
             outbox=outbox_rows(entries, {}, now),
+            alarms=alarms(device, happened),
             settings=self._settings,
             programme=device.programme,
         )

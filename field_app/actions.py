@@ -7,6 +7,7 @@ raised only by the methods that say so. Importing this loads no Flet.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from field_app.acting import Failed as Failed
 from field_app.doctor import Finding, examine
 from field_app.forms import Forms
 from field_app.outcomes import Done, Enrolled, Opened, SyncCounts, Trouble
+from field_app.picture import alarm_of
 from field_app.projection import possible
-from field_app.snapshot import Detail, Gate, ReferralRow, Sending, Settings
+from field_app.snapshot import Alarm, Detail, Gate, ReferralRow, Sending, Settings
 from field_app.steps import Steps
+from field_app.store.database import StoreDamaged
 from field_app.troubles import FAULTS, trouble
 from field_app.vault.files import write_durably
 from field_app.vault.pin import Origin
@@ -34,7 +37,7 @@ class Actions(Forms, Steps):
         Without a PIN the app makes one of six digits. unattended: the PIN comes from a file, so that six digits will do.
         """
         with self._turn:
-            if self._device is not None and not self._device.binding.wiped:
+            if self._device is not None and not self._device.ended:
                 return Trouble(problem=ProblemCode.ALREADY_ENROLLED)
         self.close()  # a wiped device makes room for a new one
         outcome = self._enrol(server, code, pin, Origin.FILE if unattended else Origin.CHOSEN)
@@ -45,7 +48,20 @@ class Actions(Forms, Steps):
         return outcome
 
     def unlock(self, pin: str) -> Opened | Trouble:
-        """Open the vault. WRONG_PIN says in its detail how many tries are left."""
+        """Open the vault. WRONG_PIN says in its detail how many tries are left.
+
+        A database that turns out damaged is recovered first (field_app/recovery.py); the snapshot's alarms tell of it.
+        """
+        try:
+            return self._unlock(pin)
+        except StoreDamaged:
+            self._rebuild()
+        try:
+            return self._unlock(pin)
+        except StoreDamaged as error:
+            return trouble(error)
+
+    def _unlock(self, pin: str) -> Opened | Trouble:
         with self._turn:
             device = self._device
             if device is None:
@@ -56,6 +72,8 @@ class Actions(Forms, Steps):
                 if device.binding.wiped:
                     return Trouble(problem=ProblemCode.DEVICE_REVOKED)
                 outcome = device.unlock(pin)
+            except StoreDamaged:
+                raise
             except FAULTS as error:
                 outcome = trouble(error)
             if isinstance(outcome, Trouble):
@@ -69,16 +87,15 @@ class Actions(Forms, Steps):
             return Opened()
 
     def lock(self) -> None:
-        """Forget the keys. Sending goes on."""
+        """Forget the keys, whatever the disk does. Sending goes on."""
         with self._turn:
             if self._device is None:
                 return
             self._lines = None
-            try:
+            with suppress(*FAULTS):  # the keys are gone all the same; the log is emptied at the next lock
                 self._device.lock()
-            finally:
-                self._gate = self._gate_of(self._device)
-                self._changed()
+            self._gate = self._gate_of(self._device)
+            self._changed()
 
     def change_pin(self, old: str, new: str) -> Done | Trouble:
         """Replace the PIN; counts as a try."""
@@ -94,6 +111,18 @@ class Actions(Forms, Steps):
             return Done() if outcome is None else outcome
 
     # ------------------------------------------------------------------------------------------------ looking
+    def hear(self, alarm: Alarm) -> None:
+        """The person has read this alarm: it is not shown again. Errors: Failed."""
+        with self._turn:
+            device = self._open_device()
+            try:
+                for incident in device.incidents():
+                    if alarm_of(incident) == alarm:
+                        device.heard(incident)
+            except FAULTS as error:
+                raise Failed(trouble(error)) from error
+            self._changed()
+
     def detail(self, referral_id: ReferralId) -> Detail:
         """One referral opened. Errors: Failed; ValueError when nothing is known of it."""
         with self._turn:

@@ -2,9 +2,10 @@
 
     header.json   the vault's header            chain.json   the device chain's header       attempts   the second counter
     field.db      rows, outbox, carriage        outbox/      one file per envelope           keys/      device keys, only
-    device.json   enrolled: who to ask about it programme/   the installed pack, by digest              where nothing is better
+    binding       what sending needs, once more programme/   the installed pack, by digest              where nothing is better
+    device.json   enrolled: who to ask about it              each header has a copy, NAME.copy.json
 
-`device.json` is written last by an enrolment and is the mark of a whole one; what counts is the sealed binding. One re-entrant
+`binding` and `device.json` are written last by an enrolment and are the mark of a whole one; what counts is the sealed binding. One re-entrant
 lock, `turn`, guards the open session, its index and its rows; the store takes its own lock below it.
 
 Must not know: screens, the network. Errors of opening are returned as Trouble; StoreError and VaultError rise from the rest.
@@ -14,25 +15,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from sqlite_utils import Database
 
-from field_app.clock import Clock
+from field_app.folder import Folder as Folder
+from field_app.folder import Surroundings as Surroundings
 from field_app.outcomes import Trouble
+from field_app.recovery import copy_aside, mend_headers, open_database
 from field_app.sealing import Sealer
 from field_app.session import Session
 from field_app.store import binding as bindings
+from field_app.store import incidents
 from field_app.store.binding import Binding
+from field_app.store.binding_file import OwnKeys
 from field_app.store.cursor import Carriage
 from field_app.store.cursor import load as load_carriage
 from field_app.store.database import Store, StoreError
-from field_app.store.envelope_files import EnvelopeFiles
+from field_app.store.incidents import Incident, IncidentKind
 from field_app.store.outbox import Outbox
 from field_app.store.records import Records, Shelf
 from field_app.troubles import FAULTS, trouble
@@ -50,72 +54,25 @@ from field_app.vault.door import (
     WrongPin,
     open_device_chain,
 )
-from field_app.vault.errors import DamagedRow, KeyStoreLost, KeyStoreUnavailable, RolledBack
+from field_app.vault.errors import (
+    Damaged,
+    DamagedManifest,
+    DamagedRow,
+    KeyStoreLost,
+    KeyStoreUnavailable,
+    RolledBack,
+    VaultError,
+)
 from field_app.vault.files import make_folder, write_durably
-from field_app.vault.keystores import KeyStore
 from field_app.vault.pin import Origin
 from field_app.vault.vault import DeviceChain, Vault
-from referral.envelope import AgencyPublicKey, DevicePublicKey, DeviceSigningKey
+from referral.envelope import AgencyPublicKey, DeviceSigningKey
 from referral.port import AgencyKey, PackDelivery
 from referral.problems import ProblemCode
 from referral.programme import PACK_FILES, PackError, Programme
 from referral.programme import load as load_pack
 
-RandomBytes = Callable[[int], bytes]
-
-CARD: Final = "device.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the machine offers. scrypt_n: cost of new PINs, at least minimum_n. app: name and version; platform: one word."""
-
-    keystores: Sequence[KeyStore]
-    clock: Clock
-    random_bytes: RandomBytes
-    scrypt_n: int
-    minimum_n: int
-    app: str
-    platform: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
-    """Where things lie in a data folder."""
-
-    path: Path
-
-    @property
-    def header(self) -> Path:
-        return self.path / "header.json"
-
-    @property
-    def chain(self) -> Path:
-        return self.path / "chain.json"
-
-    @property
-    def attempts(self) -> Path:
-        return self.path / "attempts"
-
-    @property
-    def database(self) -> Path:
-        return self.path / "field.db"
-
-    @property
-    def outbox(self) -> Path:
-        return self.path / "outbox"
-
-    @property
-    def card(self) -> Path:
-        return self.path / CARD
-
-    def pack(self, digest: str) -> Path:
-        return self.path / "programme" / digest[:32]
-
-    @property
-    def enrolled(self) -> bool:
-        """Whether a whole enrolment is here."""
-        return self.card.exists()
+_ENDED: Final = frozenset({KeyState.NEVER_CREATED, KeyState.DESTROYED, KeyState.LOST})
 
 
 @dataclass(slots=True)
@@ -129,20 +86,30 @@ class Device:
     binding: Binding
     programme: Programme
     turn: AbstractContextManager[object]
+    outbox: Outbox
     session: Session | None = None
     rolled_back: bool = False
     tries_left: int | None = None
-    outbox: Outbox = field(init=False)
     door: VaultDoor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outbox = Outbox(chain=self.chain, files=EnvelopeFiles(self.folder.outbox))
         self.door = vault_door(self.folder, self.surroundings)
 
     @property
     def release_after(self) -> timedelta:
         """When a lock by attempts ends by itself: the agency's figure."""
         return timedelta(minutes=self.programme.timers.attempt_lock_release_minutes)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the readable records can never be opened again: wiped, or their key or header is gone for good. Then, once nothing
+        waits, the folder may be enrolled anew."""
+        try:
+            return self.binding.wiped or self.door.state() in _ENDED
+        except Damaged:  # the header and its copy
+            return True
+        except VaultError:
+            return False
 
     def unlock(self, pin: str) -> Session | Trouble:
         """Open the vault. Errors: StoreError, VaultError."""
@@ -203,6 +170,22 @@ class Device:
         bindings.save(tx, self.chain, after)
         self.binding = after
 
+    def keep_binding(self) -> None:
+        """Bring the binding's file in step, after COMMIT; one that cannot be written now is written at the next start."""
+        with suppress(VaultError):
+            self.folder.binding.keep(self.chain, self.binding)
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """What happened to the records that nobody has read yet. Errors: StoreError."""
+        with self.store.read() as tx:
+            return incidents.load(tx, self.chain)
+
+    def heard(self, incident: Incident) -> None:
+        """A person has read it. Errors: StoreError."""
+        with self.turn, self.store.write() as tx:
+            left = [one for one in incidents.load(tx, self.chain) if one != incident]
+            incidents.save(tx, self.chain, left)
+
     def adopt_key(self, tx: Database, key: AgencyKey) -> None:
         """Seal new operations for this agency key from now on. ValueError, and nothing changed, for what is no key."""
         public = AgencyPublicKey.from_bytes(key.public_key)
@@ -223,6 +206,7 @@ class Device:
             write_pack(self.folder, programme.digest, files)
             with self.store.write() as tx:
                 self.rebind(tx, pack=programme.digest)
+            self.keep_binding()
             self.programme = programme
         return programme
 
@@ -238,6 +222,7 @@ class Device:
             with self.store.write() as tx:
                 tx.execute("DELETE FROM row")
                 self.rebind(tx, wiped=True)
+            self.keep_binding()
             self.store.checkpoint()
 
     def close(self) -> None:
@@ -251,29 +236,74 @@ class Device:
             mirror = self.door.mirrored_generation()
         except (KeyStoreUnavailable, KeyStoreLost):
             mirror = 0
+        self.rolled_back = False
         try:
             records.open(mirror)
-            self.rolled_back = False
         except RolledBack:  # whole and authentic, but an older copy: an alarm, and nothing is withheld
             self.rolled_back = True
-        own = {row.data["name"]: row.data["value"] for row in records.on(Shelf.OWN)}
-        if "signing_key" not in own or "read_token" not in own:
-            raise DamagedRow("the vault's own keys are missing")
+        except (DamagedRow, DamagedManifest):
+            self._salvage(records, mirror)
+        self._check_chain()
+        own = self._own_keys(records)
         sealer = Sealer(
             user=self.binding.user,
             agency=bytes.fromhex(self.binding.agency),
             agency_key=AgencyPublicKey.from_bytes(self.binding.agency_key),
             device_id=bytes.fromhex(self.binding.device_id),
-            signing_key=DeviceSigningKey.from_bytes(bytes.fromhex(own["signing_key"])),
+            signing_key=DeviceSigningKey.from_bytes(bytes.fromhex(own.signing_key)),
             clock=self.surroundings.clock,
             random_bytes=self.surroundings.random_bytes,
         )
         self.session = Session(
-            store=self.store, records=records, outbox=self.outbox, sealer=sealer, read_token=own["read_token"]
+            store=self.store, records=records, outbox=self.outbox, sealer=sealer, read_token=own.read_token
         )
         self.mirror(self.session)
         self.tidy()
         return self.session
+
+    def _salvage(self, records: Records, mirror: int) -> None:
+        """Go on with the rows that open; what is there now is copied aside first, and the person is told."""
+        copy = copy_aside(self.folder, self.surroundings, self.store)
+        found = records.salvage(mirror)
+        incident = Incident(
+            kind=IncidentKind.ROWS_SALVAGED,
+            at=self.surroundings.clock.now(),
+            kept=found.kept,
+            lost=found.lost,
+            copy=copy,
+        )
+        with self.store.write() as tx:
+            incidents.add(tx, self.chain, incident)
+
+    def _check_chain(self) -> None:
+        """Tell, once, of an outbox that is not as it was written; what it holds is offered as it is."""
+        with self.store.read() as tx:
+            try:
+                self.outbox.verify(tx)
+                return
+            except DamagedManifest:
+                pass
+        at = self.surroundings.clock.now()
+        with self.store.write() as tx:
+            self.outbox.count_anew(tx)
+            incidents.add(tx, self.chain, Incident(kind=IncidentKind.OPERATIONS_CHANGED, at=at))
+
+    def _own_keys(self, records: Records) -> OwnKeys:
+        """The signing key and the read token: from their rows, else from the binding's file. Errors: DamagedRow if neither has them."""
+        own = {row.data["name"]: row.data["value"] for row in records.on(Shelf.OWN)}
+        if "signing_key" in own and "read_token" in own:
+            keys = OwnKeys(signing_key=own["signing_key"], read_token=own["read_token"])
+            with suppress(VaultError):
+                self.folder.binding.keep_own(records.vault, keys)
+            return keys
+        found = self.folder.binding.own_keys(records.vault)
+        if found is None:
+            raise DamagedRow("the vault's own keys are missing")
+        with records.write() as page:
+            for name, value in (("signing_key", found.signing_key), ("read_token", found.read_token)):
+                if name not in own:
+                    page.put(Shelf.OWN, {"name": name, "value": value})
+        return found
 
 
 def vault_door(folder: Folder, surroundings: Surroundings) -> VaultDoor:
@@ -288,37 +318,41 @@ def vault_door(folder: Folder, surroundings: Surroundings) -> VaultDoor:
     )
 
 
-def open_folder(folder: Folder, surroundings: Surroundings, turn: AbstractContextManager[object]) -> Device | Trouble:
-    """The enrolled device in `folder`, shut, with its envelope files brought in step; or why not. Nothing is created.
+def open_folder(
+    folder: Folder, surroundings: Surroundings, turn: AbstractContextManager[object], *, rebuild: bool = False
+) -> Device | Trouble:
+    """The enrolled device in `folder`, shut, recovered where it was damaged (field_app/recovery.py); or why not.
 
-    turn: the re-entrant lock that guards it.
+    turn: the re-entrant lock that guards it. rebuild: the database was found damaged in use.
     """
     if not folder.enrolled:
         return Trouble(problem=ProblemCode.NOT_ENROLLED)
     try:
+        mended = mend_headers(folder)
         chain = open_device_chain(folder.chain, surroundings.keystores, surroundings.random_bytes)
         if not isinstance(chain, DeviceChain):
             return refusal(chain)
-        store = Store(folder.database)
+        opened = open_database(folder, surroundings, chain, rebuild=rebuild, mended=mended)
     except FAULTS as error:
         return trouble(error)
     try:
-        with store.read() as tx:
-            binding = bindings.load(tx, chain)
         device = Device(
             folder=folder,
             surroundings=surroundings,
             turn=turn,
-            store=store,
+            store=opened.store,
             chain=chain,
-            binding=binding,
-            programme=read_pack(folder, binding.pack),
+            binding=opened.binding,
+            outbox=opened.outbox,
+            programme=read_pack(folder, opened.binding.pack),
         )
-        with store.read() as tx:
-            device.outbox.tidy(tx, device=DevicePublicKey.from_bytes(binding.device_key))
     except FAULTS as error:
-        store.close()
+        opened.store.close()
         return trouble(error)
+    device.keep_binding()
+    with suppress(VaultError):
+        if not folder.card.exists():
+            write_card(folder, opened.binding)
     return device
 
 

@@ -1,8 +1,8 @@
 """Enrols a data folder: everything that can fail here is tried first, then the code is used, then the folder is made whole.
 
-Order: folder, key store and PIN are checked -> the case system answers -> device chain, vault, database, pack -> `device.json`.
-A folder without `device.json` was never whole: what lies in it is moved aside, not deleted. A folder whose vault was wiped may be
-enrolled again once nothing waits in its outbox.
+Order: folder, key store and PIN are checked -> the case system answers -> device chain, vault, database, pack -> `binding` ->
+`device.json`. A folder with neither of the last two was never whole: what lies in it is moved aside, not deleted. A folder whose
+vault has ended may be enrolled again once nothing waits in its outbox.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from field_app.device import Device, Folder, Surroundings, open_folder, vault_do
 from field_app.outcomes import Enrolled, Trouble
 from field_app.store import binding as bindings
 from field_app.store.binding import Binding
+from field_app.store.binding_file import OwnKeys
 from field_app.store.database import Store
 from field_app.store.records import Records, Shelf
 from field_app.sync.enrol import Invitation, NewDevice, enrol, invitation, parse_link
@@ -30,7 +31,10 @@ from referral.programme import load as load_pack
 
 _OURS: Final = (
     "header.json",
+    "header.copy.json",
     "chain.json",
+    "chain.copy.json",
+    "binding",
     "attempts",
     "field.db",
     "field.db-wal",
@@ -124,6 +128,9 @@ def _settle(
             bindings.save(page.tx, chain, binding)
         write_pack(folder, programme.digest, files)
         store.checkpoint()
+        folder.binding.keep(chain, binding)
+        own = OwnKeys(signing_key=new.device_key.to_bytes().hex(), read_token=answer.read_token)
+        folder.binding.keep_own(vault, own)
     finally:
         vault.lock()
         store.close()
@@ -148,8 +155,9 @@ def _make_room(folder: Folder, surroundings: Surroundings) -> Trouble | None:
         if isinstance(device, Trouble):
             return Trouble(problem=ProblemCode.ALREADY_ENROLLED, detail=device.problem.value)
         waiting = _waiting(device)
+        ended = device.ended
         device.close()
-        if not device.binding.wiped:
+        if not ended:
             return Trouble(problem=ProblemCode.ALREADY_ENROLLED)
         if waiting:
             return Trouble(problem=ProblemCode.ALREADY_ENROLLED, detail=f"{waiting} operations still wait to be sent")
@@ -169,5 +177,6 @@ def _move_aside(folder: Folder, surroundings: Surroundings) -> None:
         return
     aside = folder.path / f"former-{surroundings.clock.now():%Y%m%dT%H%M%S}-{surroundings.random_bytes(2).hex()}"
     aside.mkdir(mode=0o700)
-    for path in sorted(found, key=lambda path: path.name != folder.card.name):  # the mark of a whole one goes first
+    marks = (folder.card.name, folder.binding.path.name)
+    for path in sorted(found, key=lambda path: path.name not in marks):  # the marks of a whole one go first
         path.rename(aside / path.name)

@@ -16,6 +16,8 @@ from field_app.holdings import Holdings
 from field_app.projection import DELIVERY_OF, RECEIVED, Standing, row, standings
 from field_app.session import Session
 from field_app.snapshot import (
+    Alarm,
+    AlarmKind,
     Delivery,
     DeliveryLine,
     DraftRow,
@@ -24,6 +26,7 @@ from field_app.snapshot import (
     OutboxRow,
     ReferralRow,
 )
+from field_app.store.incidents import Incident
 from field_app.store.outbox import Counts, Entry
 from referral.lifecycle import Episode, Handoff, Role
 from referral.model import ReferralId
@@ -90,6 +93,19 @@ def me_of(device: Device) -> Me:
         server=binding.server,
         device_id=binding.device_id,
     )
+
+
+def alarm_of(incident: Incident) -> Alarm:
+    """What a person is told of it."""
+    return Alarm(
+        kind=AlarmKind(incident.kind.value), at=incident.at, kept=incident.kept, lost=incident.lost, copy=incident.copy
+    )
+
+
+def alarms(device: Device, happened: Iterable[Incident]) -> tuple[Alarm, ...]:
+    """All that a person must hear of."""
+    standing = (Alarm(kind=AlarmKind.ROLLED_BACK, passes=True),) if device.rolled_back else ()
+    return (*standing, *(alarm_of(incident) for incident in happened))
 
 
 def delivery_line(counts: Counts) -> DeliveryLine:

@@ -180,6 +180,31 @@ class Gate:
     file_store: bool = False  # the device key lies in a file: a plain warning is due
 
 
+class AlarmKind(StrEnum):
+    """What happened to this device's records, or stands in their way."""
+
+    DATABASE_LOST = "database_lost"
+    DATABASE_REBUILT = "database_rebuilt"
+    ROWS_SALVAGED = "rows_salvaged"
+    OPERATIONS_RETURNED = "operations_returned"
+    OPERATIONS_CHANGED = "operations_changed"
+    HEADER_MENDED = "header_mended"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A person must hear of this. kept, lost: records or operations (None: nobody can know). copy: the folder of the damaged file.
+    passes: it goes by itself once its cause is gone; the others go when they were read."""
+
+    kind: AlarmKind
+    at: datetime | None = None
+    kept: int = 0
+    lost: int | None = None
+    copy: str | None = None
+    passes: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything on screen at one moment."""
@@ -195,6 +220,7 @@ class Snapshot:
     caseload: CaseloadView | None = None
     outbox: tuple[OutboxRow, ...] = ()
     drafts: tuple[DraftRow, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     settings: Settings = Settings()
     programme: Programme | None = None
 

@@ -19,7 +19,7 @@ from referral.lifecycle import Role
 from referral.model import DeviceId, UserId
 from referral.problems import FieldError
 
-_NAME: Final = "binding"
+NAME: Final = "binding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +44,21 @@ class Binding:
 
 def load(tx: Database, chain: DeviceChain) -> Binding:
     """The binding. Errors: DamagedRow when it is missing or is not what was written."""
-    found = tx.execute("SELECT box FROM carriage WHERE name = ?", [_NAME]).fetchone()
+    found = tx.execute("SELECT box FROM carriage WHERE name = ?", [NAME]).fetchone()
     if found is None:
         raise DamagedRow("the device's binding is missing")
+    return opened(chain, as_bytes(found[0]))
+
+
+def opened(chain: DeviceChain, box: bytes) -> Binding:
+    """The binding in a sealed note. Errors: DamagedRow."""
     try:
-        return from_wire(Binding, parse(chain.open_blob(_NAME, as_bytes(found[0]))), keep_unknown=True)
+        return from_wire(Binding, parse(chain.open_blob(NAME, box)), keep_unknown=True)
     except (FieldError, Damaged) as error:
         raise DamagedRow("the device's binding is damaged") from error
 
 
 def save(tx: Database, chain: DeviceChain, binding: Binding) -> None:
     """Keep this binding, once the transaction is committed."""
-    box = chain.seal_blob(_NAME, canonical(to_wire(binding)))
-    tx.execute("INSERT OR REPLACE INTO carriage (name, box) VALUES (?, ?)", [_NAME, box])
+    box = chain.seal_blob(NAME, canonical(to_wire(binding)))
+    tx.execute("INSERT OR REPLACE INTO carriage (name, box) VALUES (?, ?)", [NAME, box])

@@ -27,7 +27,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -95,6 +95,7 @@ class StoreUnusable(StoreError):
 
 
 _FULL = (sqlite3.SQLITE_FULL,)
+_FULL_TOO = ("SQLITE_IOERR_SHMSIZE",)  # there was no room for the index of the log
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNUSABLE = (
@@ -114,7 +115,7 @@ def translate(error: sqlite3.Error | OSError) -> StoreError:
         return StoreUnusable(f"the file cannot be used: {error.strerror}")
     primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    if primary in _FULL:
+    if primary in _FULL or name in _FULL_TOO:
         return DiskFull("the disk is full")
     if primary in _BUSY:
         return StoreInUse("another program is using the file")
@@ -212,13 +213,26 @@ class Store:
             self.database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def check(self) -> tuple[str, ...]:
-        """What SQLite's own check finds wrong; empty when the file is sound. Reads the whole file."""
+        """What SQLite's own check finds wrong; empty when the file is sound. Reads the whole file. Errors: StoreError but damage."""
         with self._turn:
             try:
                 found = [str(row[0]) for row in self.database.conn.execute("PRAGMA integrity_check(5)")]
             except sqlite3.DatabaseError as error:
-                found = [str(translate(error))]
+                fault = translate(error)
+                if not isinstance(fault, StoreDamaged):
+                    raise fault from error
+                found = [str(fault)]
         return () if found == ["ok"] else tuple(found)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the file as it is now, log and all, to a new file at `path`; durable when it returns. Errors: StoreError."""
+        try:
+            _create_private(path)
+        except OSError as error:
+            raise translate(error) from error
+        with self._turn, _faults(), closing(sqlite3.connect(path)) as copy:
+            copy.execute("PRAGMA synchronous = FULL")
+            self.database.conn.backup(copy)
 
     def pragmas(self) -> dict[str, int | str]:
         """The settings as SQLite reports them."""
@@ -254,6 +268,8 @@ class Store:
     def _migrate(self) -> None:
         while (applied := _pragma(self.database.conn, "user_version")) != len(STEPS):
             if not isinstance(applied, int) or applied > len(STEPS):
+                if _schema(self.database.conn) == _schema_of_this_app():
+                    raise StoreDamaged("the number of the schema is not what was written")
                 raise NewerStore(f"the file has schema {applied}; this app knows {len(STEPS)}")
             with self.write() as tx:
                 if _pragma(tx.conn, "user_version") == applied:  # else another process was first
@@ -279,6 +295,18 @@ def _wanted() -> dict[str, tuple[str, int | str]]:
 def _pragma(connection: sqlite3.Connection, name: str) -> int | str:
     value = connection.execute(f"PRAGMA {name}").fetchone()[0]
     return value if isinstance(value, int) else str(value)
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def _schema_of_this_app() -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for step in STEPS:
+            for statement in step:
+                connection.execute(statement)
+        return _schema(connection)
 
 
 def _create_private(path: Path) -> None:

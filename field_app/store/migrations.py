@@ -1,7 +1,7 @@
 """The schema of the device's file, as steps that are applied once, in order, each in a transaction with its number.
 
 `PRAGMA user_version` is the number of steps applied. A step is never edited after a release: a change is a new step at
-the end. A file with more steps than this app knows is left alone (NewerStore; `Store` applies the steps). Plaintext columns hold random ids, state,
+the end, and changes the schema, so that a damaged number is told from a newer file. A file with more steps than this app knows is left alone (NewerStore; `Store` applies the steps). Plaintext columns hold random ids, state,
 counters, key ids and times of delivery attempts, nothing else.
 
     row       vault rows: `shelf` is the table name that a row's seal is bound to (records.py says what lies where)

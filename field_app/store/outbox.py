@@ -361,6 +361,12 @@ class Outbox:
         keeper = self._chain.manifest(BOOK)
         return keeper.verify(keeper.start() if stored is None else stored, rows)
 
+    def count_anew(self, tx: Database) -> None:
+        """Begin the chain again over the rows as they are; `carriage.chain_broken` tells the doctor."""
+        box = self._chain.manifest(BOOK).start(row.counted() for row in select(tx, "TRUE"))
+        tx.conn.execute("INSERT OR REPLACE INTO manifest (book, box) VALUES (?, ?)", [BOOK, box])
+        tx.conn.execute("INSERT OR REPLACE INTO carriage (name, box) VALUES ('chain_broken', x'01')")
+
     def unsound(self, tx: Database, device: DevicePublicKey) -> tuple[OpId, ...]:
         """The operations whose sealed bytes are no longer what this device signed; checks each signature."""
         found: list[OpId] = []

@@ -112,7 +112,7 @@ def as_state(state: object) -> State:
     return State(state)
 
 
-def insert(tx: Database, row: Row, envelope: bytes) -> None:
+def insert(tx: Database, row: Row, envelope: bytes | None) -> None:
     """Write a new row with its sealed bytes."""
     marks = ", ".join("?" * (len(row) + 1))
     tx.conn.execute(f"INSERT INTO outbox ({COLUMNS}, envelope) VALUES ({marks})", [*row, envelope])  # noqa: S608 - no data

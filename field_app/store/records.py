@@ -34,7 +34,7 @@ from sqlite_utils import Database
 
 from field_app.store.columns import as_bytes
 from field_app.store.database import Store
-from field_app.vault.errors import DamagedManifest
+from field_app.vault.errors import Damaged, DamagedManifest, NewerFormat
 from field_app.vault.manifest import Entry, ManifestState, generation_of
 from field_app.vault.vault import Sealed, Vault
 from referral.codec import canonical
@@ -66,6 +66,20 @@ class Row:
     rev: int
     tag: bytes = field(repr=False)
     data: Mapping[str, Json] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Salvaged:
+    """What `Records.salvage` found. shut: rows that are there and do not open. expected: how many were written; None if unknown."""
+
+    kept: int
+    shut: int
+    expected: int | None
+
+    @property
+    def lost(self) -> int | None:
+        """How many rows are gone or do not open; None where nobody can know. 0: all are there, and some are older than they were."""
+        return None if self.expected is None else max(self.shut, self.expected - self.kept)
 
 
 class Page:
@@ -154,6 +168,28 @@ class Records:
             members = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in rows]
             return self.vault.manifest(BOOK).verify(_manifest(tx), members, mirror)
 
+    def salvage(self, mirror: int = 0) -> Salvaged:
+        """Take in every row that opens, and count anew from there; rows that do not open are taken off. Errors: StoreError, VaultLocked.
+
+        For a file whose rows are not those that were written. Its owner has kept a copy of it, and tells the person.
+        """
+        with self._turn:
+            with self.store.write() as tx:
+                self._seen = self.store.data_version()
+                expected = self._counted(tx)
+                opened, shut = self._sift(tx)
+                tx.conn.executemany("DELETE FROM row WHERE rowid = ?", [(rowid,) for rowid in shut])
+                members = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in opened]
+                generation = max(mirror, 0 if expected is None else expected.generation) + 1
+                box = self.vault.manifest(BOOK).start(members, generation)
+                tx.execute("INSERT OR REPLACE INTO manifest (book, box) VALUES (?, ?)", [BOOK, box])
+            for row_id in list(self._rows):
+                self._place(row_id, None)
+            for row in opened:
+                self._place(row.id, row)
+            self.generation = generation
+        return Salvaged(kept=len(opened), shut=len(shut), expected=None if expected is None else expected.n)
+
     def refresh(self) -> bool:
         """Take in what another process wrote; whether there was anything. Errors: as `open` but RolledBack."""
         with self._turn:
@@ -220,6 +256,23 @@ class Records:
         sealed = Sealed(id=row_id, rev=rev, key_epoch=key_epoch, box=box)
         data = json.loads(self.vault.open_row(shelf, sealed))  # authentic, so it is as we wrote it
         return Row(id=row_id, shelf=Shelf(shelf), rev=rev, tag=sealed.tag, data=data)
+
+    def _counted(self, tx: Database) -> ManifestState | None:
+        try:
+            return self.vault.manifest(BOOK).read(_manifest(tx))
+        except (DamagedManifest, NewerFormat):
+            return None
+
+    def _sift(self, tx: Database) -> tuple[list[Row], list[int]]:
+        """The rows that open, and where those are that do not."""
+        opened: list[Row] = []
+        shut: list[int] = []
+        for rowid, *columns in tx.execute("SELECT rowid, id, shelf, rev, key_epoch, box FROM row").fetchall():
+            try:
+                opened.append(self._opened(*columns))
+            except (Damaged, NewerFormat):
+                shut.append(rowid)
+        return opened, shut
 
     def _members(self) -> Iterator[Entry]:
         return (Entry(id=row.id, rev=row.rev, tag=row.tag) for row in self._rows.values())

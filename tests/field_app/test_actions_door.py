@@ -88,7 +88,8 @@ def test_a_used_code_and_a_cut_line(fresh: Station, agency: Agency, tmp_path: Pa
 
 def test_an_unfinished_enrolment_is_moved_aside(fresh: Station) -> None:
     assert isinstance(fresh.enrol(), Enrolled)
-    (fresh.folder / "device.json").unlink()  # as if the power had failed a moment earlier
+    for mark in ("device.json", "binding"):  # as if the power had failed a moment earlier
+        (fresh.folder / mark).unlink()
     assert fresh.restart().snapshot().phase is Phase.NOT_ENROLLED
     assert isinstance(fresh.enrol(), Enrolled)
     assert isinstance(fresh.actions.unlock(PIN), Opened)
@@ -208,32 +209,6 @@ def test_a_key_that_is_gone_is_never_made_anew(officer: Station) -> None:
     officer.keys.secrets.clear()
     assert officer.restart().snapshot().gate.problem is ProblemCode.KEY_UNAVAILABLE
     assert officer.keys.secrets == {}
-
-
-def test_a_damaged_database_is_told_and_left_alone(officer: Station) -> None:
-    officer.line.up = False
-    saved = officer.save(referral_id="r-1")
-    officer.actions.close()
-    path = officer.folder / "field.db"
-    whole = path.read_bytes()
-    damaged = b"\0" * 512 + whole[512:]
-    path.write_bytes(damaged)
-    shot = officer.restart().snapshot()
-    assert (shot.phase, shot.gate.problem) == (Phase.SHUT, ProblemCode.VAULT_DAMAGED)
-    assert isinstance(officer.actions.unlock(PIN), Trouble)
-    assert path.read_bytes() == damaged
-    assert (officer.folder / "outbox" / f"{saved.op_id}.env").exists()
-
-
-def test_a_row_taken_out_is_told_at_unlock(officer: Station) -> None:
-    officer.save(referral_id="r-1")
-    officer.actions.lock()
-    with officer.device.store.write() as tx:
-        tx.execute("DELETE FROM row WHERE id = (SELECT id FROM row WHERE shelf = 'record')")
-    outcome = officer.actions.unlock(PIN)
-    assert isinstance(outcome, Trouble)
-    assert outcome.problem is ProblemCode.VAULT_DAMAGED
-    assert officer.actions.sync_now().accepted == 1  # the outbox goes on
 
 
 def test_an_old_folder_put_back_is_noticed_and_usable(officer: Station) -> None:

@@ -169,11 +169,29 @@ def test_a_flipped_byte_is_damage_or_harmless(path: Path) -> None:
 
 def test_a_newer_apps_file_is_left_alone(store: Store, path: Path) -> None:
     with store.write() as tx:
+        tx.execute("CREATE TABLE of_the_next_step (x)")
         tx.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     with pytest.raises(NewerStore):
         Store(path)
     with store.read() as tx:
         assert tx.execute("PRAGMA user_version").fetchone()[0] == len(STEPS) + 1
+
+
+def test_a_number_beyond_this_app_without_its_step_is_damage(store: Store, path: Path) -> None:
+    with store.write() as tx:
+        tx.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    with pytest.raises(StoreDamaged):
+        Store(path)
+
+
+def test_a_copy_holds_what_lies_in_the_log_too(store: Store, path: Path) -> None:
+    with store.write() as tx:
+        tx.execute("INSERT INTO manifest (book, box) VALUES ('a', x'01')")
+    store.copy_to(path.with_name("copy.db"))
+    copy = Store(path.with_name("copy.db"))
+    with copy.read() as tx:
+        assert tx.execute("SELECT book, box FROM manifest").fetchall() == [("a", b"\x01")]
+    copy.close()
 
 
 def test_two_processes_open_a_new_file_at_once(path: Path) -> None:
