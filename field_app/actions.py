@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
