@@ -220,7 +220,7 @@ class Door:
         record = self.docket.record(operation.referral_id)
         new = record is None
         if record is None:
-            record = self._blank(operation, paper.user_id, paper.device_id)
+            record = self._blank(operation, paper.user_id, paper.device_id, paper.receipt)
         if actor is None or not actor.active:
             return replace(paper, outcome=Outcome.REFUSED, code=ProblemCode.NOT_PERMITTED, receipt=None, raw=None)
         try:
@@ -278,8 +278,8 @@ class Door:
     def _flagged(record: Record, flag: Flag) -> Record:
         return replace(record, flags=record.flags | {flag})
 
-    def _blank(self, operation: Operation, user_id: UserId, device_id: str) -> Record:
-        """The record that a create fills."""
+    def _blank(self, operation: Operation, user_id: UserId, device_id: str, receipt: str | None = None) -> Record:
+        """The record that a create fills. receipt: the number that its maker was told, if it was parked until now."""
         body = operation.body
         if not isinstance(body, Create):
             raise ValueError("only a create makes a record")
@@ -288,7 +288,7 @@ class Door:
         officer = chosen.user_id if chosen is not None and chosen.role is Role.OFFICER else user_id
         record = blank(
             told.referral_id, told.kind, officer=officer, made_by=user_id, device_id=device_id, now=self.now,
-            recorded_at=_recorded_at(operation), receipt=receipt_number(self.rng(8)),
+            recorded_at=_recorded_at(operation), receipt=receipt or receipt_number(self.rng(8)),
         )  # fmt: skip
         return self.docket.indexes(replace(record, referral=told, tally=False))
 

@@ -69,8 +69,6 @@ def hear(raw: bytes, device_id: str, device_key: DevicePublicKey, agency_id: str
         return said(Outcome.REFUSED, ProblemCode.BAD_SIGNATURE, verified=False)
     if header.agency.hex() != agency_id:
         return said(Outcome.REFUSED, ProblemCode.NOT_THE_AGENCY, verified=True)
-    if header.schema > SCHEMA:
-        return said(Outcome.STORED, ProblemCode.UNKNOWN_VERSION, verified=True)
     read = unseal(raw, keys.agency_keys, keys.retired)
     if isinstance(read, Unread):
         return said(read.outcome, read.code, verified=True)
@@ -97,8 +95,10 @@ class Unread:
 
 
 def unseal(raw: bytes, agency_keys: Mapping[bytes, AgencyPrivateKey], retired: frozenset[bytes]) -> Read | Unread:
-    """Open and decode a verified envelope."""
+    """Open and decode a verified envelope; what was made for a later schema is not judged by this one, however often it is read."""
     try:
+        if read_header(raw).schema > SCHEMA:
+            return Unread(Outcome.STORED, ProblemCode.UNKNOWN_VERSION)
         payload = open_(raw, agency_keys)
         return Read(decode(payload), payload)
     except UnknownVersion:

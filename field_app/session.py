@@ -128,6 +128,9 @@ class Session:
                 drop_all(
                     page, [row_id for name in [change.referral_id] if (row_id := views.pop(name, None)) is not None]
                 )
+        for name in holdings.steps:  # a view may have come before the receipt of a step that it shows
+            if not reset and name not in revisions and name in views and (view := holdings.view(name)) is not None:
+                revisions[name] = view.revision
         self._drop_shown(page, revisions)
 
     def tidy(self, shrink: Callable[[datetime], bool]) -> None:
@@ -212,8 +215,10 @@ class Session:
 
     def _drop_shown(self, page: Page, revisions: Mapping[ReferralId, int]) -> None:
         for referral_id, revision in revisions.items():
-            received = set(self._received(page, referral_id))
             steps = self.holdings.steps.get(referral_id, ())
+            if not any(step.base < revision for step in steps):
+                continue
+            received = set(self._received(page, referral_id))
             drop_all(page, [s.row_id for s in steps if s.row_id in received and s.base < revision])
 
     def _after(self, outgoing: Outgoing) -> None:

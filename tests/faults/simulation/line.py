@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from case_system.storage import StorageError
 from field_app.sync.errors import Interrupted, NoConnection
 from field_app.sync.reading import read_response
-from referral.envelope import read_header
 from referral.codec import canonical, parse, sorted_canonical, to_wire
+from referral.envelope import read_header
 from referral.port import (
     SIGNATURE_DOMAIN,
     Enrolment,

@@ -10,10 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
-
 from case_system.feed import pull
-from case_system.store import exports, schema
+from case_system.store import exports
 from field_app.holdings import Holdings
 from field_app.sync.machine import State
 from referral.codec import to_wire
@@ -39,19 +37,19 @@ class Truth:
     """The case system's file when all is over."""
 
     def __init__(self, world: World) -> None:
-        def rows(statement: Any) -> list[dict[str, Any]]:
-            with world.central.engine.connect() as db:
-                return [dict(row) for row in db.execute(statement).mappings()]
+        with world.central.engine.connect() as db:
 
-        columns = [c for c in schema.operations.columns if c.name not in ("body", "raw", "received_at", "judged_at")]
-        self.papers = rows(select(*columns))
+            def rows(sql: str) -> list[dict[str, Any]]:
+                return [dict(row) for row in db.exec_driver_sql(sql).mappings()]
+
+            self.papers = rows(
+                "SELECT device_id, op_id, fingerprint, outcome, code, receipt, referral_id, op, base, nonce, revision FROM operations"
+            )
+            self.referrals = rows("SELECT referral_id, revision, merged_into, episode, pair, flags FROM referrals")
+            self.notices = rows("SELECT notice_id, referral_id, recipient, kind, round FROM notices")
+            self.pairs = rows("SELECT pair, enrolled FROM pairs")
         self.by_number = {(p["device_id"], p["op_id"]): p for p in self.papers}
         self.acts = {(p["referral_id"], p["base"], p["nonce"]): p for p in self.papers if p["nonce"] is not None}
-        r = schema.referrals.c
-        self.referrals = rows(select(r.referral_id, r.revision, r.merged_into, r.episode, r.pair, r.flags))
-        n = schema.notices.c
-        self.notices = rows(select(n.notice_id, n.referral_id, n.recipient, n.kind, n.round))
-        self.pairs = rows(select(schema.pairs))
 
 
 def check(world: World) -> None:

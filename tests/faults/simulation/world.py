@@ -93,6 +93,8 @@ class World:
         for phone in self.phones:
             phone.boot()
             phone.unlock()
+            phone.round_at = None
+        self.drain()  # the first hello of each would only take time
         for entry in self.schedule.entries:
             self._n += 1
             heapq.heappush(self._queue, (entry.at, self._n, lambda entry=entry: self._do(entry)))  # type: ignore[misc]
