@@ -8,6 +8,7 @@ from typing import cast
 import flet as ft
 
 from field_app.snapshot import DraftRow, ReferralRow
+from field_app.views.alarms import alarm_cards
 from field_app.views.boundary import component, handler, screen
 from field_app.views.detail import DetailPane
 from field_app.views.notices import notice_cards
@@ -98,7 +99,7 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
     drafts = [
         draft_row(row, here, partial(go, f"/form/{row.referral_id}"), partial(discard, row)) for row in snapshot.drafts
     ]
-    head: list[ft.Control] = [delivery_line(here), *calls, *notice_cards(here)]
+    head: list[ft.Control] = [*alarm_cards(here), delivery_line(here), *calls, *notice_cards(here)]
     if drafts:
         head += [section(words("home.drafts")), *drafts]
     if snapshot.referrals:

@@ -10,6 +10,7 @@ from typing import cast
 import flet as ft
 
 from field_app.snapshot import Delivery, ReferralRow
+from field_app.views.alarms import alarm_cards
 from field_app.views.boundary import component, screen
 from field_app.views.detail import DetailPane
 from field_app.views.home import delivery_line
@@ -175,7 +176,7 @@ def Incoming(chosen: ReferralId | None) -> ft.Control:
     """Open offers, notices, and how things stand."""
     here = stage()
     words, rows = here.words, here.snapshot.inbox
-    head: list[ft.Control] = [delivery_line(here), *notice_cards(here)]
+    head: list[ft.Control] = [*alarm_cards(here), delivery_line(here), *notice_cards(here)]
     if rows:
         head.append(section(words.count("inbox.waiting", len(rows))))
     else:

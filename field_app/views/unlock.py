@@ -11,6 +11,7 @@ import flet as ft
 
 from field_app.outcomes import Opened, Trouble
 from field_app.snapshot import Phase
+from field_app.views.alarms import alarm_cards
 from field_app.views.boundary import component, handler, screen
 from field_app.views.parts import (
     C,
@@ -90,6 +91,7 @@ def gate_lines(here: Stage) -> list[ft.Control]:
         made.append(
             notice(ft.Icons.WARNING_AMBER, words("unlock.file_store"), words("unlock.file_store_body"), Tone.WAIT)
         )
+    made += alarm_cards(here)
     if line.waiting:
         made.append(small(words.count("unlock.waiting", line.waiting), text_align=ft.TextAlign.CENTER))
     return made

@@ -18,6 +18,7 @@ from field_app.draft import Draft
 from field_app.outcomes import Done, Enrolled, Missing, Opened, Saved, SyncCounts, Trouble
 from field_app.projection import possible
 from field_app.snapshot import (
+    Alarm,
     Call,
     Connection,
     Delivery,
@@ -378,6 +379,9 @@ class DemoActions:
         seen = tuple(replace(n, acknowledged=True) if n.notice_id == notice_id else n for n in self.shot.notices)
         self._show(notices=seen)
         return Saved(referral_id=ReferralId("f" * 32), op_id=OpId("b" * 32))
+
+    def hear(self, alarm: Alarm) -> None:
+        self._show(alarms=tuple(a for a in self.shot.alarms if a != alarm))
 
     def _referral(self, referral_id: ReferralId) -> Referral | None:
         wire = self.records.get(referral_id)
