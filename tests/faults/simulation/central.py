@@ -30,6 +30,7 @@ from case_system.store.docket import SqlDocket
 from case_system.store.engine import transaction
 from case_system.store.notices import NoticeRows
 from referral.envelope import AgencyPrivateKey, AgencyPublicKey, ServerSigningKey
+from referral.operations import SCHEMA
 from referral.port import SyncRequest, SyncResponse
 from referral.programme import Programme
 from tests.faults.simulation.faults import Step
@@ -121,7 +122,7 @@ class Central:
 
     def _start(self) -> None:
         database = ProbedDatabase(self.engine, clock=self.clock, rng=self.rng, keys=self.keys, told=self.told.update)
-        database.passing = self.passing  # type: ignore[method-assign]
+        database.passing = self.passing
         self.service = CaseService(database, clock=self.clock, rng=self.rng, keys=self.keys, packs=self.template.packs)
         self.database = database
         book = NoticeBook(NoticeRows(self.engine, self.keys), self.service.climb)
@@ -152,11 +153,11 @@ class Central:
     @contextmanager
     def quietly(self) -> Iterator[None]:
         """Nothing strikes inside."""
-        before, self.database.passing = self.database.passing, lambda step: None  # type: ignore[method-assign]
+        before, self.database.passing = self.database.passing, lambda step: None
         try:
             yield
         finally:
-            self.database.passing = before  # type: ignore[method-assign]
+            self.database.passing = before
 
     @contextmanager
     def _version(self) -> Iterator[None]:
@@ -164,7 +165,7 @@ class Central:
         if not self.upgraded:
             yield
             return
-        with patch.object(reception, "SCHEMA", reception.SCHEMA + 1):
+        with patch.object(reception, "SCHEMA", SCHEMA + 1):
             yield
 
     # ------------------------------------------------------------------------------------------------ administration

@@ -203,15 +203,32 @@ def caps_hold(world: World, truth: Truth) -> None:
             world.demand(paper["referral_id"] in flagged, "S19: an operation needs attention on nothing")
 
 
+def nothing_overwritten(world: World, truth: Truth) -> None:
+    """S10, S12: every accepted amendment is kept beside the others; none wins over another by its clock or its coming late."""
+    amended = Counter(
+        p["referral_id"] for p in truth.papers if p["op"] == "amend" and p["outcome"] == "accepted" and p["nonce"] is not None
+    )  # fmt: skip
+    if not amended:
+        return
+    with world.central.database.read() as reading:
+        records = reading.records([ReferralId(i) for i in amended], opened=True)
+    for referral_id, n in amended.items():
+        record = records[ReferralId(referral_id)]
+        kept = len(record.amendments)
+        world.demand(record.tally or kept == n, f"S12: {n} amendments were accepted and {kept} are kept")
+
+
 def trail_is_whole(world: World, truth: Truth) -> None:
     """The audit chain verifies."""
     verdict = exports.audit_verdict(world.central.engine)
     world.demand(verdict.bad_row is None, f"the audit trail is broken at its row: {verdict.reason}")
 
 
-def chains_verify(world: World, truth: Truth) -> None:
-    """Each device's outbox and vault are whole."""
+def files_are_sound(world: World, truth: Truth) -> None:
+    """Each device's outbox and vault are whole, and its file is written as S1 asks."""
     for phone in world.phones:
+        full = phone.device.store.database.conn.execute("PRAGMA synchronous").fetchone()[0]
+        world.demand(full == 2, "S1: the device's file is not written at synchronous=FULL")
         with phone.device.store.read() as tx:
             phone.device.outbox.verify(tx)
         if phone.session is not None:
@@ -232,6 +249,6 @@ def beyond_help(world: World, phone: Phone) -> bool:
 
 
 PROMISES: Final[tuple[Callable[[World, Truth], None], ...]] = (
-    nothing_lost, nothing_stuck, nothing_doubled, delivery_is_honest, pictures_are_true, notices_once, caps_hold, trail_is_whole,
-    chains_verify, no_canary,
+    nothing_lost, nothing_stuck, nothing_doubled, delivery_is_honest, pictures_are_true, notices_once, caps_hold, nothing_overwritten, trail_is_whole,
+    files_are_sound, no_canary,
 )  # fmt: skip

@@ -65,8 +65,9 @@ class Watch:
         session = phone.session
         assert session is not None
         step = next((s for s in session.holdings.steps.get(saved.referral_id, ()) if s.op_id == saved.op_id), None)
-        if step is None:
-            return  # saved before, and shown by the view meanwhile
+        if step is None:  # saved before, and shown by the view meanwhile
+            self._world.demand(saved.op_id in phone.states(), "S1: what was called saved is not in the outbox")
+            return
         operation = step.operation
         self.promises[saved.op_id] = Promise(
             phone=phone.index, op_id=saved.op_id, referral_id=operation.referral_id, base=operation.base,
