@@ -150,7 +150,10 @@ class Acting:
     def poll(self) -> None:
         """Tell subscribers if another process wrote to the file since they were last told. Cheap."""
         with self._turn:
-            if self._device is not None and self._device.store.mark() != self._told:
+            if (device := self._device) is None:
+                return
+            roomy = not device.ballast.whole and device.ballast.keep()
+            if roomy or device.store.mark() != self._told:
                 self._changed()
 
     @property
@@ -310,6 +313,7 @@ class Acting:
         )
         if session is None:
             return shut
+        entries = self._lines_of(device, session).named(entries)
         rows = self._lines_of(device, session).all(entries)
         listed, inbox = in_order(rows, device.binding.role)
         holdings = session.holdings

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from field_app.actions import Actions
-from field_app.config import APP, SCRYPT_FLOOR, SCRYPT_N
+from field_app.config import APP, BALLAST_BYTES, SCRYPT_FLOOR, SCRYPT_N
 from field_app.courier import BackgroundCourier, Transport
 from field_app.device import Device, Folder, Surroundings
 from field_app.enrolment import enrol_folder
@@ -128,6 +128,7 @@ def surroundings(folder: Path, *, keystores: Sequence[KeyStore] | None = None) -
         minimum_n=SCRYPT_FLOOR,
         app=APP,
         platform=sys.platform,
+        ballast_bytes=BALLAST_BYTES,
     )
 
 

@@ -31,11 +31,12 @@ from field_app.sealing import Sealer
 from field_app.session import Session
 from field_app.store import binding as bindings
 from field_app.store import incidents
+from field_app.store.ballast import Ballast, with_room
 from field_app.store.binding import Binding
 from field_app.store.binding_file import OwnKeys
 from field_app.store.cursor import Carriage
 from field_app.store.cursor import load as load_carriage
-from field_app.store.database import Store, StoreError
+from field_app.store.database import DiskFull, Store
 from field_app.store.incidents import Incident, IncidentKind
 from field_app.store.outbox import Outbox
 from field_app.store.records import Records, Shelf
@@ -91,8 +92,10 @@ class Device:
     rolled_back: bool = False
     tries_left: int | None = None
     door: VaultDoor = field(init=False)
+    ballast: Ballast = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ballast = ballast_of(self.folder, self.surroundings)
         self.door = vault_door(self.folder, self.surroundings)
 
     @property
@@ -117,7 +120,13 @@ class Device:
         with self.turn:
             outcome = self.door.unlock(pin, now=now, release_after=self.release_after)
             self.tries_left = outcome.remaining if isinstance(outcome, WrongPin) else None
-            return self._open(outcome.vault) if isinstance(outcome, Unlocked) else refusal(outcome)
+            if not isinstance(outcome, Unlocked):
+                return refusal(outcome)
+            try:
+                return with_room(self.ballast, lambda: self._open(outcome.vault))
+            except BaseException:
+                outcome.vault.lock()
+                raise
 
     def change_pin(self, old: str, new: str) -> Trouble | None:
         """Replace the PIN; None when it is done. Errors: VaultError; ValueError for a new PIN against the policy."""
@@ -140,13 +149,12 @@ class Device:
             finally:
                 session.records.vault.lock()
             self.store.checkpoint()
+            self.ballast.keep()
 
     def mirror(self, session: Session) -> None:
-        """Remember the vault's generation outside its file; a key store that does not answer is asked again next time."""
-        try:
+        """Remember the vault's generation outside its file; a place that does not take it now is asked again next time."""
+        with suppress(VaultError):
             self.door.mirror_generation(session.records.generation)
-        except (KeyStoreUnavailable, KeyStoreLost):
-            return
 
     def carriage(self) -> Carriage:
         """What the delivery remembers. Errors: StoreError."""
@@ -255,10 +263,16 @@ class Device:
             random_bytes=self.surroundings.random_bytes,
         )
         self.session = Session(
-            store=self.store, records=records, outbox=self.outbox, sealer=sealer, read_token=own.read_token
+            store=self.store,
+            records=records,
+            outbox=self.outbox,
+            sealer=sealer,
+            read_token=own.read_token,
+            ballast=self.ballast,
         )
         self.mirror(self.session)
-        self.tidy()
+        with suppress(DiskFull):  # what should have been shrunk is, once there is room
+            self.tidy()
         return self.session
 
     def _salvage(self, records: Records, mirror: int) -> None:
@@ -306,6 +320,11 @@ class Device:
         return found
 
 
+def ballast_of(folder: Folder, surroundings: Surroundings) -> Ballast:
+    """The room kept for a full disk."""
+    return Ballast(folder.ballast, surroundings.ballast_bytes, surroundings.random_bytes)
+
+
 def vault_door(folder: Folder, surroundings: Surroundings) -> VaultDoor:
     """The door of the vault in a folder."""
     return VaultDoor(
@@ -332,7 +351,10 @@ def open_folder(
         chain = open_device_chain(folder.chain, surroundings.keystores, surroundings.random_bytes)
         if not isinstance(chain, DeviceChain):
             return refusal(chain)
-        opened = open_database(folder, surroundings, chain, rebuild=rebuild, mended=mended)
+        opened = with_room(
+            ballast_of(folder, surroundings),
+            lambda: open_database(folder, surroundings, chain, rebuild=rebuild, mended=mended),
+        )
     except FAULTS as error:
         return trouble(error)
     try:
@@ -349,6 +371,7 @@ def open_folder(
     except FAULTS as error:
         opened.store.close()
         return trouble(error)
+    device.ballast.keep()
     device.keep_binding()
     with suppress(VaultError):
         if not folder.card.exists():
@@ -393,12 +416,9 @@ def read_pack(folder: Folder, digest: str) -> Programme:
 
 
 def write_pack(folder: Folder, digest: str, files: Mapping[str, bytes]) -> None:
-    """Keep a pack's files. Errors: NotWritten, StoreUnusable."""
+    """Keep a pack's files. Errors: NotWritten."""
     where = folder.pack(digest)
-    try:
-        make_folder(where)
-    except OSError as error:
-        raise StoreError("the folder of packs cannot be made") from error
+    make_folder(where)
     for name in PACK_FILES:
         if name in files:
             write_durably(where / name, files[name])

@@ -18,7 +18,8 @@ CARD: Final = "device.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the machine offers. scrypt_n: cost of new PINs, at least minimum_n. app: name and version; platform: one word."""
+    """What the machine offers. scrypt_n: cost of new PINs, at least minimum_n. app: name and version; platform: one word.
+    ballast_bytes: the room kept for a full disk."""
 
     keystores: Sequence[KeyStore]
     clock: Clock
@@ -27,6 +28,7 @@ class Surroundings:
     minimum_n: int
     app: str
     platform: str
+    ballast_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,10 @@ class Folder:
     @property
     def binding(self) -> BindingFile:
         return BindingFile(self.path)
+
+    @property
+    def ballast(self) -> Path:
+        return self.path / "ballast"
 
     @property
     def sync_lock(self) -> Path:

@@ -43,6 +43,22 @@ class Lines:
         self._session, self._me, self.programme = session, me, programme
         self._rows: dict[ReferralId, tuple[Standing, ReferralRow]] = {}
 
+    def named(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """The entries, each with what the open vault knows of it: one that came back from its file alone has lost its note."""
+        listed = tuple(entries)
+        if all(entry.referral_id is not None for entry in listed):
+            return listed
+        holdings = self._session.holdings
+        known = {record.op_id: (name, Op.CREATE) for name, record in holdings.records.items()}
+        for name, steps in holdings.steps.items():
+            known |= {step.op_id: (name, step.operation.op) for step in steps}
+        return tuple(
+            replace(entry, referral_id=known[entry.op_id][0], operation=known[entry.op_id][1])
+            if entry.referral_id is None and entry.op_id in known
+            else entry
+            for entry in listed
+        )
+
     def all(self, entries: tuple[Entry, ...]) -> dict[ReferralId, ReferralRow]:
         """Every line, by id."""
         holdings = self._session.holdings
@@ -65,7 +81,7 @@ class Lines:
         holdings = self._session.holdings
         if referral_id not in holdings.records and referral_id not in holdings.views:
             return None
-        return self._line(referral_id, standings(entries).get(referral_id, RECEIVED))
+        return self._line(referral_id, standings(self.named(entries)).get(referral_id, RECEIVED))
 
     def _line(self, referral_id: ReferralId, standing: Standing) -> ReferralRow:
         holdings = self._session.holdings
@@ -104,7 +120,8 @@ def alarm_of(incident: Incident) -> Alarm:
 
 def alarms(device: Device, happened: Iterable[Incident]) -> tuple[Alarm, ...]:
     """All that a person must hear of."""
-    standing = (Alarm(kind=AlarmKind.ROLLED_BACK, passes=True),) if device.rolled_back else ()
+    stands = ((AlarmKind.ROLLED_BACK, device.rolled_back), (AlarmKind.DISK_FULL, not device.ballast.whole))
+    standing = [Alarm(kind=kind, passes=True) for kind, so in stands if so]
     return (*standing, *(alarm_of(incident) for incident in happened))
 
 

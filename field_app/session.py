@@ -3,6 +3,7 @@
 Lives from unlock to lock. Invariants
 - S1: a method returns only after COMMIT; then the envelope file is written. If only that file fails, the save stands: the
   operation is durable and the file is written at the next start.
+- S18: on a full disk the ballast is given up, and the save is made again.
 - S2: the same referral id again returns the first operation, also when another process saved it a moment ago.
 - Nothing identifying is sealed of someone who must stay unnamed: referrals come from `answers`.
 - What the case system's view shows is dropped here; an own operation stays until then, so that it can be sealed again.
@@ -13,11 +14,14 @@ Its owner holds the device's turn. Must not know: screens, the network, PINs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 
 from field_app.draft import Draft, submitted
 from field_app.holdings import Holdings, drop_all, put_step, record_data, shrunk_data
 from field_app.sealing import Sealer
+from field_app.store.ballast import Ballast, with_room
 from field_app.store.database import Store
 from field_app.store.outbox import Outbox, Outgoing
 from field_app.store.outbox_rows import from_ms
@@ -30,18 +34,34 @@ from referral.port import Change, ChangeKind
 from referral.problems import FieldError
 from referral.programme import Programme
 
+T = TypeVar("T")
+
 
 class Session:
     """One signed-in person's open vault."""
 
-    def __init__(self, *, store: Store, records: Records, outbox: Outbox, sealer: Sealer, read_token: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        records: Records,
+        outbox: Outbox,
+        sealer: Sealer,
+        read_token: str,
+        ballast: Ballast | None = None,
+    ) -> None:
+        """ballast: the room that is given up when the disk is full (S18)."""
         self.store, self.records, self.outbox, self.sealer, self.read_token = store, records, outbox, sealer, read_token
+        self._ballast = ballast
         self.holdings = Holdings(records)
         self.offset_ms: int | None = None
 
     # ------------------------------------------------------------------------------------------------ saving
     def create(self, referral: Referral) -> tuple[OpId, bool]:
         """Save a new referral; a draft of the same id goes. The op_id of the first save of this id, and whether this was it."""
+        return self._roomy(lambda: self._create(referral))
+
+    def _create(self, referral: Referral) -> tuple[OpId, bool]:
         referral_id = referral.referral_id
         with self.records.write() as page:
             self.holdings.follow()
@@ -56,6 +76,9 @@ class Session:
 
     def step(self, op: Op, referral_id: ReferralId, body: Body) -> OpId:
         """Save a step on a referral. Errors: FieldError for an amendment that the referral cannot hold."""
+        return self._roomy(lambda: self._step(op, referral_id, body))
+
+    def _step(self, op: Op, referral_id: ReferralId, body: Body) -> OpId:
         with self.records.write() as page:
             self.holdings.follow()
             op_id, outgoing = self._add(page, self._operation(op, referral_id, body))
@@ -69,6 +92,9 @@ class Session:
     # ------------------------------------------------------------------------------------------------ drafts
     def keep_draft(self, draft: Draft, programme: Programme) -> None:
         """Autosave a live form, and the sealed copy that a wipe would send, if it could be saved as it stands."""
+        self._roomy(lambda: self._keep_draft(draft, programme))
+
+    def _keep_draft(self, draft: Draft, programme: Programme) -> None:
         copy = self._saveable(draft, programme)
         with self.records.write() as page:
             self.holdings.follow()
@@ -223,7 +249,8 @@ class Session:
 
     def _after(self, outgoing: Outgoing) -> None:
         self.holdings.follow()
-        try:
-            self.outbox.write_file(outgoing)
-        except NotWritten:  # saved all the same; the next start writes the copy
-            return
+        with suppress(NotWritten):  # saved all the same; the next start writes the copy
+            self._roomy(lambda: self.outbox.write_file(outgoing))
+
+    def _roomy(self, save: Callable[[], T]) -> T:
+        return save() if self._ballast is None else with_room(self._ballast, save)
