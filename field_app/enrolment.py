@@ -8,7 +8,7 @@ vault has ended may be enrolled again once nothing waits in its outbox.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Final
 
 from field_app.device import Device, Folder, Surroundings, open_folder, vault_door, write_card, write_pack
@@ -16,7 +16,7 @@ from field_app.outcomes import Enrolled, Trouble
 from field_app.store import binding as bindings
 from field_app.store.binding import Binding
 from field_app.store.binding_file import OwnKeys
-from field_app.store.database import Store
+from field_app.store.database import Store, translate
 from field_app.store.records import Records, Shelf
 from field_app.sync.enrol import Invitation, NewDevice, enrol, invitation, parse_link
 from field_app.sync.errors import SyncFault
@@ -75,7 +75,7 @@ def enrol_folder(
     except FAULTS as error:
         return trouble(error)
     except OSError as error:
-        return Trouble(problem=ProblemCode.VAULT_DAMAGED, detail=f"the data folder: {error.strerror}")
+        return Trouble(problem=translate(error).code, detail=f"the data folder: {error.strerror}")
 
 
 def _ask(asked: Invitation, surroundings: Surroundings, connect: Callable[[str], CaseSystem]) -> NewDevice | Trouble:
@@ -131,10 +131,15 @@ def _settle(
         folder.binding.keep(chain, binding)
         own = OwnKeys(signing_key=new.device_key.to_bytes().hex(), read_token=answer.read_token)
         folder.binding.keep_own(vault, own)
+        write_card(folder, binding)
+    except FAULTS:  # what is told as failed must not be found enrolled, under a PIN that nobody was shown
+        for mark in (folder.card, folder.binding.path):
+            with suppress(OSError):
+                mark.unlink(missing_ok=True)
+        raise
     finally:
         vault.lock()
         store.close()
-    write_card(folder, binding)
     return Enrolled(user=answer.user, role=answer.role, device_id=new.device_id, pin=pin if own_pin else None)
 
 

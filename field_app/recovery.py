@@ -96,12 +96,9 @@ def open_database(
 
 
 def copy_aside(folder: Folder, surroundings: Surroundings, store: Store) -> str:
-    """Copy the open database aside as it is now; the name of the folder of the copy. Errors: StoreError."""
+    """Copy the open database aside as it is now; the name of the folder of the copy. Errors: StoreError, NotWritten."""
     stamp = _stamp(surroundings)
-    try:
-        make_folder(folder.path / f"{ASIDE}{stamp}")
-    except OSError as error:
-        raise translate(error) from error
+    make_folder(folder.path / f"{ASIDE}{stamp}")
     store.copy_to(folder.path / f"{ASIDE}{stamp}" / folder.database.name)
     return f"{ASIDE}{stamp}"
 

@@ -154,6 +154,7 @@ class Store:
                 self._settle(connection)
                 self._keep_unread(connection)
                 self._migrate()
+                _refuse_read_only(connection)
                 if max_pages is not None:
                     connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
         except BaseException:
@@ -308,6 +309,16 @@ def _schema_of_this_app() -> list[tuple[str, str]]:
             for statement in step:
                 connection.execute(statement)
         return _schema(connection)
+
+
+def _refuse_read_only(connection: sqlite3.Connection) -> None:
+    """Where opening for writing fails once, SQLite opens for reading, without a word and for good. Errors: sqlite3.Error."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if translate(error).code is not ProblemCode.IN_USE:  # another writes: then this can be written, too
+            raise
 
 
 def _create_private(path: Path) -> None:

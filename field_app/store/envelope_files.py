@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from field_app.vault.errors import NotRead, NotWritten
+from field_app.vault.errors import NotRead
 from field_app.vault.files import make_folder, read_whole, write_durably
 from referral.model import OpId
 
@@ -26,10 +26,7 @@ class EnvelopeFiles:
     def write(self, op_id: OpId, envelope: bytes) -> None:
         """Return once the file is on the disk, whole. Errors: NotWritten."""
         if not self.folder.is_dir():
-            try:
-                make_folder(self.folder)
-            except OSError as error:
-                raise NotWritten(f"{self.folder.name}: {error.strerror}") from error
+            make_folder(self.folder)
         write_durably(self._path(op_id), envelope)
 
     def read(self, op_id: OpId) -> bytes | None:

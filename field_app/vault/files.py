@@ -41,8 +41,7 @@ def write_durably(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise NotWritten(f"{path.name}: {error.strerror}", disk_full=full) from error
+        raise _not_written(path.name, error) from error
 
 
 def read_whole(path: Path) -> bytes | None:
@@ -58,16 +57,19 @@ def read_whole(path: Path) -> bytes | None:
 def make_folder(folder: Path) -> None:
     """Return only once `folder` is there, for its owner only, and its name is on the disk, with every folder made above it.
 
-    Without this a power cut may take away a new folder with all that was durably written in it. Errors: OSError.
+    Without this a power cut may take away a new folder with all that was durably written in it. Errors: NotWritten.
     """
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        with contextlib.suppress(PermissionError):  # a parent that we may pass through and not read
-            sync_folder(path.parent)
+    try:
+        for path in reversed(missing):
+            path.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(PermissionError):  # a parent that we may pass through and not read
+                sync_folder(path.parent)
+    except OSError as error:
+        raise _not_written(path.name, error) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -79,6 +81,10 @@ def sync_folder(folder: Path) -> None:
         _reach_disk(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _not_written(name: str, error: OSError) -> NotWritten:
+    return NotWritten(f"{name}: {error.strerror}", disk_full=error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _private(path: str, flags: int) -> int:

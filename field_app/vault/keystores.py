@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from field_app.vault.errors import KeyStoreAbsent, KeyStoreLost, KeyStoreUnavailable, NewerFormat, NotRead
+from field_app.vault.errors import KeyStoreAbsent, KeyStoreLost, KeyStoreUnavailable, NewerFormat, NotRead, NotWritten
 from field_app.vault.files import make_folder, read_whole, sync_folder, write_durably
 from field_app.vault.keys import StoreName
 
@@ -177,7 +177,9 @@ class FileKeys:
         """See KeyStore."""
         try:
             make_folder(self._folder)
-        except OSError as error:
+        except NotWritten as error:
+            if error.disk_full:
+                raise
             raise KeyStoreUnavailable("the folder of key files cannot be made") from error
         write_durably(self._folder / name, b"\x01" + _check(value) + value)
 
