@@ -270,9 +270,11 @@ class Acting:
 
     def _row(self, referral_id: ReferralId) -> ReferralRow | None:
         device, session = self._open_device(), self._session()
-        steps = session.holdings.steps.get(referral_id, ())
+        ours = {step.op_id: None for step in session.holdings.steps.get(referral_id, ())}  # in their order, each once
+        if (record := session.holdings.records.get(referral_id)) is not None:
+            ours[record.op_id] = None
         with device.store.read() as tx:
-            entries = [entry for step in steps if (entry := device.outbox.entry(tx, step.op_id)) is not None]
+            entries = [entry for op_id in ours if (entry := device.outbox.entry(tx, op_id)) is not None]
         return self._lines_of(device, session).one(referral_id, entries)
 
     def _lines_of(self, device: Device, session: Session) -> Lines:

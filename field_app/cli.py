@@ -22,7 +22,7 @@ from field_app import config, documents
 from field_app.actions import Actions, Failed
 from field_app.cli_parser import build_parser as build_parser
 from field_app.outcomes import Opened, Trouble
-from referral.problems import FieldError
+from referral.problems import FieldError, ProblemCode
 
 Json = Any
 
@@ -76,6 +76,14 @@ class Shell:
         """Open the vault. Raises Refusal."""
         outcome = actions.unlock(pin)
         if not isinstance(outcome, Opened):
+            raise Refusal(outcome)
+
+    def unlock_if_whole(self, actions: Actions, pin: str) -> None:
+        """Open the vault; where it is damaged, say so and go on: what waits needs no vault. Raises Refusal for all else."""
+        outcome = actions.unlock(pin)
+        if isinstance(outcome, Trouble) and outcome.problem is ProblemCode.VAULT_DAMAGED:
+            print(f"field-app: {documents.sentence(outcome)}", file=sys.stderr)
+        elif not isinstance(outcome, Opened):
             raise Refusal(outcome)
 
     @property

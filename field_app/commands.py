@@ -245,7 +245,7 @@ def doctor(shell: Shell) -> int:
     """Print the findings; 1 when something is broken."""
     with shell.device(unlocked=False) as actions:
         if (pin := shell.given_pin()) is not None:
-            shell.unlock(actions, pin)
+            shell.unlock_if_whole(actions, pin)
         findings = actions.doctor()
     document = {"findings": [asdict(finding) for finding in findings]}
     lines = [
@@ -263,7 +263,7 @@ def sync(shell: Shell) -> int:
     """Deliver; with a PIN, also fetch."""
     with shell.device(unlocked=False) as actions:
         if (pin := shell.given_pin()) is not None:
-            shell.unlock(actions, pin)
+            shell.unlock_if_whole(actions, pin)
         counts, problem = actions.deliver()
     document = asdict(counts)
     shell.answer(document, [", ".join(f"{name.replace('_', ' ')} {n}" for name, n in document.items())])

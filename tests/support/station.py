@@ -21,7 +21,7 @@ from field_app.sync.errors import NoConnection
 from field_app.sync.listener import Listener
 from field_app.sync.worker import Worker
 from field_app.vault.keys import StoreName
-from field_app.vault.keystores import MemoryKeys
+from field_app.vault.keystores import KeyStore, MemoryKeys
 from referral.port import CaseSystem, Enrolment, EnrolRequest, SyncRequest, SyncResponse
 from tests.support.agency import STAFF, Agency, StillClock
 
@@ -77,7 +77,7 @@ class Station:
     user: str
     line: Line
     clock: StationClock
-    keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(StoreName.KEYRING))
+    keys: KeyStore = field(default_factory=lambda: MemoryKeys(StoreName.KEYRING))
     background: bool = False
     actions: Actions = field(init=False)
 
