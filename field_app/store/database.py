@@ -96,7 +96,6 @@ class StoreUnusable(StoreError):
 
 _FULL = (sqlite3.SQLITE_FULL,)
 _FULL_TOO = ("SQLITE_IOERR_SHMSIZE",)  # there was no room for the index of the log
-_FULL_TOO = ("SQLITE_IOERR_SHMSIZE",)  # there was no room for the index of the log
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNUSABLE = (

@@ -59,7 +59,7 @@ def make_folder(folder: Path) -> None:
 
     Without this a power cut may take away a new folder with all that was durably written in it. Errors: NotWritten.
     """
-    missing = []
+    name, missing = folder.name, []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
@@ -69,7 +69,7 @@ def make_folder(folder: Path) -> None:
             with contextlib.suppress(PermissionError):  # a parent that we may pass through and not read
                 sync_folder(path.parent)
     except OSError as error:
-        raise _not_written(path.name, error) from error
+        raise _not_written(name, error) from error
 
 
 def sync_folder(folder: Path) -> None:

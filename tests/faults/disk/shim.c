@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #undef open
@@ -370,6 +371,16 @@ int flock(int fd, int operation) {
         if (fails(action)) return -1;
     }
     return (int)syscall(SYS_flock, fd, operation);
+}
+
+/* While a fault stays nobody waits for its end: SQLite would sleep for ten seconds over a lock that is not to be had. */
+static int in_vain(void) { return control->hits && control->sticky; }
+int nanosleep(const struct timespec *time, struct timespec *left) {
+    return in_vain() ? 0 : (int)syscall(SYS_nanosleep, time, left);
+}
+int usleep(useconds_t micros) {
+    struct timespec time = {micros / 1000000, (micros % 1000000) * 1000};
+    return nanosleep(&time, NULL);
 }
 
 /* Copies inside the kernel would not be seen; programs fall back to reading and writing. */

@@ -21,7 +21,7 @@ from field_app import device as devices
 from field_app.actions import Actions
 from field_app.compose import assemble
 from field_app.device import Device, Folder, Surroundings
-from field_app.outcomes import Enrolled
+from field_app.outcomes import Enrolled, Trouble
 from field_app.vault.keystores import FileKeys
 from referral.lifecycle import Role
 from referral.programme import Programme
@@ -73,6 +73,11 @@ class Town:
         return self.place / "disk" / "device"
 
     @property
+    def agency_folder(self) -> Path:
+        """The case system's database and keys."""
+        return self.place / "agency"
+
+    @property
     def clock(self) -> StillClock:
         """The time of all."""
         return self.agency.clock
@@ -87,13 +92,18 @@ class Town:
         """Start the app over the folder, as after a crash: nothing is locked or closed first."""
         self.seed += 1
         self.actions = assemble(self.folder, machine(self.folder, self.clock, self.seed), self.line)
+        self.actions.subscribe(lambda shot: None)  # a screen
         return self.actions
 
-    def enrol(self) -> None:
+    def abandon(self) -> None:
+        """The process is gone without a word; only its descriptors are given back."""
+        if self.actions._device is not None:
+            self.actions._device.store.database.conn.close()
+
+    def enrol(self) -> Enrolled | Trouble:
         """Bind the device to the officer, with a PIN as from a file."""
         code = self.agency.accounts.new_code(OFFICER, Role.OFFICER).code
-        outcome = self.actions.enrol("http://127.0.0.1:1", code, FIRST_PIN, unattended=True)
-        assert isinstance(outcome, Enrolled), outcome
+        return self.actions.enrol("http://127.0.0.1:1", code, FIRST_PIN, unattended=True)
 
 
 @contextmanager
