@@ -56,6 +56,7 @@ def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
         urgency=told.urgency,
         pack=told.pack,
     )
+    (turn.flag if incomplete else turn.unflag)(Flag.INCOMPLETE)
 
 
 def restate(turn: Turn, told: Referral) -> None:

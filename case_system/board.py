@@ -20,7 +20,7 @@ from referral.views import Flag
 
 ATTENTION = frozenset({
     Flag.NEEDS_ATTENTION, Flag.PARALLEL_UPDATE, Flag.POSSIBLE_DUPLICATE, Flag.WITHDRAWAL_ASKED, Flag.WAIT_LIST,
-    Flag.DEVICE_REVOKED,
+    Flag.DEVICE_REVOKED, Flag.INCOMPLETE,
 })  # fmt: skip
 
 

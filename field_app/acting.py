@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from field_app.device import Device, Folder, Surroundings, open_folder
+from field_app.device import Device, Folder, Surroundings, open_folder, wiped_by
 from field_app.outcomes import Enrolled, Saved, SyncCounts, Trouble
 from field_app.picture import (
     Lines,
@@ -33,7 +33,7 @@ from field_app.picture import (
 )
 from field_app.session import Session
 from field_app.snapshot import DeliveryLine, Gate, Phase, ReferralRow, Sending, Settings, Snapshot
-from field_app.store import incidents
+from field_app.store import cursor, incidents
 from field_app.store.binding import Binding
 from field_app.store.database import StoreError
 from field_app.troubles import FAULTS, trouble
@@ -206,7 +206,7 @@ class Acting:
         until = None
         try:
             if device.binding.wiped:
-                problem = ProblemCode.DEVICE_REVOKED
+                problem = wiped_by(device)
             elif (lock := device.door.locked(now=self._now(), release_after=device.release_after)) is not None:
                 problem, until = ProblemCode.LOCKED, lock.until
         except FAULTS as error:
@@ -298,7 +298,7 @@ class Acting:
             session.holdings.follow()
         with device.store.read() as tx:
             counts, entries = device.outbox.counts(tx, now), device.outbox.entries(tx)
-            happened = incidents.load(tx, device.chain)
+            happened, carriage = incidents.load(tx, device.chain), cursor.load(tx, device.chain)
         line = delivery_line(counts)
         if self._courier is not None:
             line = with_connection(line, self._courier.line())
@@ -309,7 +309,7 @@ class Acting:
             gate=self._gate,
             delivery=line,
             outbox=outbox_rows(entries, {}, now),
-            alarms=alarms(device, happened),
+            alarms=alarms(device, happened, revoked=carriage.revoked),
             settings=self._settings,
             programme=device.programme,
         )

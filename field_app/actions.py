@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from field_app.acting import Failed as Failed
+from field_app.device import wiped_by
 from field_app.doctor import Finding, examine
 from field_app.forms import Forms
 from field_app.outcomes import Done, Enrolled, Opened, SyncCounts, Trouble
@@ -70,7 +71,7 @@ class Actions(Forms, Steps):
                 return Opened()
             try:
                 if device.binding.wiped:
-                    return Trouble(problem=ProblemCode.DEVICE_REVOKED)
+                    return Trouble(problem=wiped_by(device), detail="wiped")
                 outcome = device.unlock(pin)
             except StoreDamaged:
                 raise

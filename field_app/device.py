@@ -36,7 +36,7 @@ from field_app.store.binding import Binding
 from field_app.store.binding_file import OwnKeys
 from field_app.store.cursor import Carriage
 from field_app.store.cursor import load as load_carriage
-from field_app.store.database import DiskFull, Store
+from field_app.store.database import DiskFull, Store, StoreError
 from field_app.store.incidents import Incident, IncidentKind
 from field_app.store.outbox import Outbox
 from field_app.store.records import Records, Shelf
@@ -61,6 +61,7 @@ from field_app.vault.errors import (
     DamagedRow,
     KeyStoreLost,
     KeyStoreUnavailable,
+    NotWritten,
     RolledBack,
     VaultError,
 )
@@ -119,6 +120,8 @@ class Device:
         now = self.surroundings.clock.now()
         with self.turn:
             outcome = self.door.unlock(pin, now=now, release_after=self.release_after)
+            if isinstance(outcome, Destroyed):
+                self.wipe()
             self.tries_left = outcome.remaining if isinstance(outcome, WrongPin) else None
             if not isinstance(outcome, Unlocked):
                 return refusal(outcome)
@@ -219,19 +222,24 @@ class Device:
         return programme
 
     def wipe(self) -> None:
-        """Make the readable records unreadable for ever; the outbox stays and keeps sending. Safe to repeat."""
+        """Make the readable records unreadable for ever; the outbox stays and keeps sending, and the sealed copies of forms that could
+        have been saved go out, too. Safe to repeat, and taken up at the next start if a crash comes between."""
         with self.turn:
             if self.binding.wiped:
                 return
             if self.session is not None:
                 self.session.records.vault.lock()
                 self.session = None
-            self.door.destroy()
+            with suppress(Damaged):  # without a header that can be read there is nothing to open any more
+                self.door.destroy()
             with self.store.write() as tx:
                 tx.execute("DELETE FROM row")
+                released = self.outbox.release_held(tx)
                 self.rebind(tx, wiped=True)
             self.keep_binding()
             self.store.checkpoint()
+            with suppress(NotWritten), self.store.read() as tx:
+                self.outbox.write_files(tx, released)
 
     def close(self) -> None:
         """Lock, and close the database."""
@@ -320,6 +328,11 @@ class Device:
         return found
 
 
+def wiped_by(device: Device) -> ProblemCode:
+    """Why the records of a wiped device are gone: the case system's order, or ten wrong PINs. Errors: StoreError."""
+    return ProblemCode.DEVICE_REVOKED if device.carriage().revoked else ProblemCode.KEY_LOST
+
+
 def ballast_of(folder: Folder, surroundings: Surroundings) -> Ballast:
     """The room kept for a full disk."""
     return Ballast(folder.ballast, surroundings.ballast_bytes, surroundings.random_bytes)
@@ -373,7 +386,9 @@ def open_folder(
         return trouble(error)
     device.ballast.keep()
     device.keep_binding()
-    with suppress(VaultError):
+    with suppress(StoreError, VaultError):
+        if device.door.state() is KeyState.DESTROYED:
+            device.wipe()
         if not folder.card.exists():
             write_card(folder, opened.binding)
     return device

@@ -118,9 +118,13 @@ def alarm_of(incident: Incident) -> Alarm:
     )
 
 
-def alarms(device: Device, happened: Iterable[Incident]) -> tuple[Alarm, ...]:
-    """All that a person must hear of."""
-    stands = ((AlarmKind.ROLLED_BACK, device.rolled_back), (AlarmKind.DISK_FULL, not device.ballast.whole))
+def alarms(device: Device, happened: Iterable[Incident], *, revoked: bool) -> tuple[Alarm, ...]:
+    """All that a person must hear of. revoked: by the case system's word."""
+    stands = (
+        (AlarmKind.REVOKED, revoked),
+        (AlarmKind.ROLLED_BACK, device.rolled_back),
+        (AlarmKind.DISK_FULL, not device.ballast.whole),
+    )
     standing = [Alarm(kind=kind, passes=True) for kind, so in stands if so]
     return (*standing, *(alarm_of(incident) for incident in happened))
 

@@ -190,6 +190,7 @@ class AlarmKind(StrEnum):
     OPERATIONS_CHANGED = "operations_changed"
     HEADER_MENDED = "header_mended"
     ROLLED_BACK = "rolled_back"
+    REVOKED = "revoked"
     DISK_FULL = "disk_full"
 
 

@@ -29,6 +29,7 @@ class Flag(StrEnum):
     PARALLEL_UPDATE = "parallel_update"
     WITHDRAWAL_ASKED = "withdrawal_asked"
     NEEDS_ATTENTION = "needs_attention"
+    INCOMPLETE = "incomplete"  # only the sealed copy of a draft has arrived, from a device that was wiped
 
 
 class Happening(StrEnum):

@@ -99,6 +99,7 @@ SHOWN_FLAGS = (
     Flag.OUT_OF_TOUCH,
     Flag.AWAITING_INFO,
     Flag.PARALLEL_UPDATE,
+    Flag.INCOMPLETE,
 )
 
 
