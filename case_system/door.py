@@ -88,12 +88,12 @@ class Door:
                 self._put(Judgement(outcome=Outcome.STORED, record=self._flagged(record, Flag.DEVICE_REVOKED)))
             return self._file(held)
         same = self.docket.same_act(operation.referral_id, operation.base, operation.nonce)
-        if same is not None and same.user_id == user_id:
+        if same is not None and (same.user_id, same.op) == (user_id, operation.op):
             again = replace(
                 paper, nonce=None, outcome=same.outcome, code=same.code, receipt=same.receipt, revision=same.revision
             )
             return self._file(replace(again, raw=heard.raw if same.outcome is Outcome.STORED else None))
-        if same is not None:  # somebody else's act has these numbers: this one stands on its own
+        if same is not None:  # another act has these numbers: this one stands on its own
             paper = replace(paper, nonce=None)
         waits = self._must_wait(operation)
         if waits is not None:
@@ -165,7 +165,10 @@ class Door:
         if self._must_wait(operation) is not None:
             return False
         same = self.docket.same_act(operation.referral_id, operation.base, operation.nonce)
-        if same is not None and (same.device_id, same.op_id) != (paper.device_id, paper.op_id):
+        mine = same is not None and (same.device_id, same.op_id) == (paper.device_id, paper.op_id)
+        if same is not None and not mine and (same.user_id, same.op) != (paper.user_id, operation.op):
+            known = replace(known, nonce=None)  # another act took these numbers while this one could not be read
+        if same is not None and not mine and known.nonce is not None:
             done = replace(known, nonce=None, at=self.now, outcome=same.outcome, code=same.code, receipt=same.receipt, revision=same.revision, raw=None)  # fmt: skip
         else:
             done = self._judge(operation, replace(known, at=self.now), read.payload, paper.raw)
@@ -192,7 +195,7 @@ class Door:
     def at_desk(self, operation: Operation, device_id: str, op_id: OpId, fingerprint: str, payload: bytes) -> Paper:
         """Judge an operation made on a page; twice the same act gives the first answer."""
         same = self.docket.same_act(operation.referral_id, operation.base, operation.nonce)
-        if same is not None:
+        if same is not None and (same.user_id, same.op) == (operation.made_by, operation.op):
             return same
         paper = Paper(
             device_id=device_id,
@@ -205,7 +208,7 @@ class Door:
             referral_id=operation.referral_id,
             op=operation.op.value,
             base=operation.base,
-            nonce=operation.nonce,
+            nonce=operation.nonce if same is None else None,
         )
         if self.docket.record(operation.referral_id) is None and not isinstance(operation.body, Create):
             return self._file(replace(paper, code=ProblemCode.NOT_FOUND, receipt=None, nonce=None))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
-from case_system.answers import PROBLEM_TYPE, Bounded, Trail, Unbroken, answer_problems, bearer, problem
+from case_system.answers import PROBLEM_TYPE, STATUS, Bounded, Trail, Unbroken, answer_problems, bearer, problem
 from case_system.schemas import schema_of
 from case_system.streams import LOOK_S, Streams
 from referral.codec import canonical, from_wire, parse, to_wire
@@ -100,19 +100,41 @@ def _token(request: Request) -> str:
     return token
 
 
-def _operation(body: type[Any], answer: type[Any], components: dict[str, Any], *, secured: bool) -> dict[str, Any]:
-    """The OpenAPI part of a route, from the records that it takes and gives."""
-    extra: dict[str, Any] = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(body, components)}}},
-        "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": schema_of(answer, components)}}},
-            "default": {
-                "description": "A problem (RFC 9457).",
-                "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        },
+def _described(
+    answer: dict[str, Any], codes: Iterable[ProblemCode], body: dict[str, Any] | None = None, *, secured: bool = False
+) -> dict[str, Any]:
+    """The OpenAPI part of a route: what it takes, what it gives, and each status of its problems with their codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in (*codes, ProblemCode.BUSY, ProblemCode.INTERNAL):
+        by_status.setdefault(STATUS[code], []).append(code.value)
+    problems = {
+        str(status): {
+            "description": f"A problem (RFC 9457): {', '.join(sorted(named))}.",
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, named in sorted(by_status.items())
     }
+    extra: dict[str, Any] = {"responses": {"200": {"description": "Done."} | answer} | problems}
+    if body is not None:
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return extra | ({"security": [{"device": []}]} if secured else {})
+
+
+_UNREADABLE = (
+    ProblemCode.MALFORMED, ProblemCode.TOO_LARGE, ProblemCode.MISSING_ANSWER, ProblemCode.INVALID_VALUE, ProblemCode.TOO_LONG,
+    ProblemCode.STORAGE_FULL,
+)  # fmt: skip
+_ENROL = (*_UNREADABLE, ProblemCode.CODE_NOT_VALID, ProblemCode.BAD_SIGNATURE, ProblemCode.ALREADY_ENROLLED)
+_SYNC = (*_UNREADABLE, ProblemCode.NOT_SIGNED_IN)
+_STREAM = (ProblemCode.NOT_SIGNED_IN, ProblemCode.DEVICE_REVOKED)
+# What a sync answers is where the next one goes on.
+_NEXT = {
+    "next": {
+        "operationId": "sync",
+        "description": "Go on where this answer ends.",
+        "requestBody": {"nonce": "$response.body#/nonce", "cursor": "$response.body#/cursor", "pull": True},
+    }
+}
 
 
 _PROBLEM_SCHEMA = {
@@ -132,13 +154,30 @@ _PROBLEM_SCHEMA = {
 def _routes(service: Service, streams: Streams, components: dict[str, Any], seconds: Histogram) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/v1/enrol", openapi_extra=_operation(EnrolRequest, Enrolment, components, secured=False))
+    def record(kind: type[Any]) -> dict[str, Any]:
+        return schema_of(kind, components)
+
+    enrolled = {"content": {"application/json": {"schema": record(Enrolment)}}}
+    synced = {"content": {"application/json": {"schema": record(SyncResponse)}}, "links": _NEXT}
+    heard = {"description": "`event: pull` when there is something to pull.", "content": {"text/event-stream": {}}}
+
+    @router.post(
+        "/v1/enrol",
+        operation_id="enrol",
+        openapi_extra=_described(enrolled, _ENROL, record(EnrolRequest)),
+        response_class=Response,
+    )
     async def enrol(request: Request) -> Response:
         """Bind a device to a user by a one-time code."""
         message = from_wire(EnrolRequest, parse(await _body(request)), keep_unknown=True)
         return _answer(request, to_wire(await run_in_threadpool(service.enrol, message)))
 
-    @router.post("/v1/sync", openapi_extra=_operation(SyncRequest, SyncResponse, components, secured=True))
+    @router.post(
+        "/v1/sync",
+        operation_id="sync",
+        openapi_extra=_described(synced, _SYNC, record(SyncRequest), secured=True),
+        response_class=Response,
+    )
     async def sync(request: Request) -> Response:
         """Envelopes out, receipts and changes back, in one round trip."""
         token = _token(request)
@@ -146,11 +185,12 @@ def _routes(service: Service, streams: Streams, components: dict[str, Any], seco
         with seconds.time():
             return _answer(request, to_wire(await run_in_threadpool(service.sync, token, message)))
 
-    stream_answer = {
-        "200": {"description": "`event: pull` when there is something to pull.", "content": {"text/event-stream": {}}}
-    }
-
-    @router.get("/v1/stream", openapi_extra={"security": [{"device": []}], "responses": stream_answer})
+    @router.get(
+        "/v1/stream",
+        operation_id="stream",
+        openapi_extra=_described(heard, _STREAM, secured=True),
+        response_class=Response,
+    )
     async def stream(request: Request) -> Response:
         """Server-sent events without content: look, there is something."""
         user_id = await run_in_threadpool(service.reader, _token(request))
@@ -240,18 +280,23 @@ def create_app(
     for router in routers:
         app.include_router(router)
 
-    @app.get("/healthz")
+    well = {"content": {"application/json": {"schema": {"type": "object", "properties": {"status": {"const": "ok"}}}}}}
+    figures = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+
+    @app.get("/healthz", operation_id="healthz", response_class=Response, openapi_extra=_described(well, ()))
     async def healthz(request: Request) -> Response:
         """200 while the database answers."""
         if not await run_in_threadpool(service.ready):
             return problem(ProblemCode.BUSY)
         return _answer(request, {"status": "ok"})
 
-    @app.get("/metrics")
+    @app.get("/metrics", operation_id="metrics", response_class=Response, openapi_extra=_described(figures, ()))
     async def metrics() -> Response:
         """Prometheus text: counts and ages only."""
         for name, value in (await run_in_threadpool(service.figures)).items():
-            gauges.setdefault(name, Gauge(f"lead_{name}", name.replace("_", " "), registry=registry)).set(value)
+            if name not in gauges:  # on the event loop, so that no two requests make the same
+                gauges[name] = Gauge(f"lead_{name}", name.replace("_", " "), registry=registry)
+            gauges[name].set(value)
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
     def openapi() -> dict[str, Any]:

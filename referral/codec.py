@@ -268,6 +268,8 @@ def _read_bool(value: Json, path: str, keep: bool) -> bool:
 
 
 def _read_int(value: Json, path: str, keep: bool) -> int:
+    if isinstance(value, float) and value.is_integer():  # 15.0: JSON has one kind of number
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(path, "is not a whole number")
     if not -WHOLE_LIMIT <= value <= WHOLE_LIMIT:

@@ -10,6 +10,7 @@ Cursor text: "EPOCH:SEQ" (S11). An absent cursor asks from the beginning; a lock
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +29,7 @@ BATCH_BYTES = 256 * 1024  # envelopes in one request, before base64
 BATCH_ITEMS = 500
 LABEL_LIMIT = 80  # characters of what an app calls itself
 NONCE_LIMIT = 64
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _label(path: str, text: str | None, limit: int = LABEL_LIMIT, *, least: int = 0) -> None:
@@ -35,7 +37,7 @@ def _label(path: str, text: str | None, limit: int = LABEL_LIMIT, *, least: int 
         return
     if len(text) > limit:
         raise FieldError(path, ProblemCode.TOO_LONG, f"is longer than {limit} characters")
-    if len(text) < least or not text.isprintable():
+    if len(text) < least or _CONTROL.search(text):
         raise FieldError(path, ProblemCode.INVALID_VALUE, "is blank or has control characters")
 
 

@@ -22,7 +22,7 @@ from case_system.storage import KEPT_ASIDE
 from case_system.store import schema
 from case_system.streams import Streams
 from referral.envelope import AgencyPrivateKey
-from referral.operations import SCHEMA, Create, Op
+from referral.operations import SCHEMA, Create, Op, Reason
 from referral.port import BATCH_ITEMS, Outcome
 from referral.problems import ProblemCode
 from tests.support.agency import Agency
@@ -317,3 +317,15 @@ def test_a_fault_of_our_own_is_a_problem_and_says_nothing_of_itself(
     assert [(row["action"], row["outcome"]) for row in town.trail()] == [("sync", "internal")]
     monkeypatch.undo()
     town.still_works()
+
+
+def test_another_step_under_the_numbers_of_an_earlier_one_is_judged_by_itself(town: Town) -> None:
+    officer, told = town.officer, arrest()
+    officer.send(officer.create(told))
+    asked = officer.operation(Op.ASK_WITHDRAWAL, told.referral_id, Reason(), base=1, nonce="same")
+    approved = officer.operation(Op.SAO_APPROVE, told.referral_id, Reason(), base=1, nonce="same")
+    results = officer.send(*(officer.seal(one) for one in (asked, approved, asked)))
+    assert [(r.outcome, r.code) for r in results] == [
+        (Outcome.ACCEPTED, None), (Outcome.REFUSED, ProblemCode.NOT_PERMITTED), (Outcome.ACCEPTED, None),
+    ]  # fmt: skip
+    assert results[0].receipt == results[2].receipt  # sealed again, the same act

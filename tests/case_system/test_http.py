@@ -194,3 +194,10 @@ async def test_a_stream_looks_at_once_then_when_woken_and_beats_between() -> Non
     with pytest.raises(StopAsyncIteration):
         await anext(listening)
     assert streams.listening == 0
+
+
+async def test_the_figures_can_be_asked_for_again(app: FastAPI) -> None:
+    async with client(app) as http:
+        answers = [await http.get("/metrics") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert "lead_referrals_received 3.0" in answers[-1].text
