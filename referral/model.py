@@ -264,7 +264,7 @@ class Referral:
     safety_reason: str | None = None
     person: Person = Person()
     reach: Reach | None = None
-    incident_number: str | None = None
+    incident_number: str | None = field(default=None, repr=False)
     basis: Basis | None = None
     urgency: Urgency | None = None
     reason: str | None = None
@@ -272,7 +272,7 @@ class Referral:
     language: str | None = None
     interpreter: bool | None = None
     immediate_need: tuple[Need, ...] = ()
-    scene_id: str | None = None
+    scene_id: str | None = field(default=None, repr=False)
     for_officer: UserId | None = None
     occurred_at: datetime | None = None
     pack: str | None = None

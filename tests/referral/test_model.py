@@ -119,3 +119,6 @@ def test_repr_shows_nothing_of_the_person() -> None:
     assert "Lexington" not in repr(referral)
     assert "0100" not in repr(referral)
     assert "1990" not in repr(Person(birth=Birth(date=dt.date(1990, 5, 2))))
+    told = from_wire(Referral, {**ARREST, "incident_number": "26C01234", "scene_id": "scene-77"})
+    assert "26C01234" not in repr(told)
+    assert "scene-77" not in repr(told)
