@@ -13,7 +13,7 @@ from pathlib import Path
 
 from field_app.acting import Failed as Failed
 from field_app.device import wiped_by
-from field_app.doctor import Finding, examine
+from field_app.doctor import Finding, examine, examine_shut
 from field_app.forms import Forms
 from field_app.outcomes import Done, Enrolled, Opened, SyncCounts, Trouble
 from field_app.picture import alarm_of
@@ -154,9 +154,12 @@ class Actions(Forms, Steps):
         return tuple(row for row in (*shot.inbox, *shot.referrals) if all(word in told(row) for word in words))
 
     def doctor(self, *, ask_server: bool = True) -> tuple[Finding, ...]:
-        """What is sound and what is not, with what to do. Errors: Failed when the folder cannot be opened at all."""
+        """What is sound and what is not, with what to do; also of a folder that does not open. Errors: Failed if it is not enrolled."""
         with self._turn:
-            device, courier = self._open_device(), self._courier
+            device, courier, why = self._device, self._courier, self._trouble
+        if device is None and why is not None and why.problem is not ProblemCode.NOT_ENROLLED:
+            return examine_shut(self.folder, self.surroundings, why)
+        device = self._open_device()
         reach: Callable[[], str | None] = courier.reach if ask_server and courier is not None else lambda: "not asked"
         return examine(device, reach)
 

@@ -56,13 +56,16 @@ class Shell:
         print(json.dumps(document, ensure_ascii=False, indent=1) if self.json else "\n".join(lines), flush=True)
 
     @contextmanager
-    def device(self, *, unlocked: bool) -> Iterator[Actions]:
-        """The device in the data folder; with its vault open if that is needed. Raises Refusal."""
+    def device(self, *, unlocked: bool, whole: bool = True) -> Iterator[Actions]:
+        """The device in the data folder; with its vault open if that is needed. Raises Refusal.
+
+        whole: refuse a folder that does not open; the doctor looks at it all the same.
+        """
         from field_app.compose import open_device
 
         actions = open_device(self.folder, ca_file=self.configuration.ca_file)
         try:
-            if actions.trouble is not None:
+            if actions.trouble is not None and (whole or actions.trouble.problem is ProblemCode.NOT_ENROLLED):
                 raise Refusal(actions.trouble)
             if unlocked:
                 self.unlock(actions, self.pin())

@@ -243,8 +243,8 @@ def status(shell: Shell) -> int:
 
 def doctor(shell: Shell) -> int:
     """Print the findings; 1 when something is broken."""
-    with shell.device(unlocked=False) as actions:
-        if (pin := shell.given_pin()) is not None:
+    with shell.device(unlocked=False, whole=False) as actions:
+        if actions.trouble is None and (pin := shell.given_pin()) is not None:
             shell.unlock_if_whole(actions, pin)
         findings = actions.doctor()
     document = {"findings": [asdict(finding) for finding in findings]}

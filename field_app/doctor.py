@@ -7,58 +7,61 @@ until somebody acts). With an open vault the rows are verified too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from datetime import timedelta
 from typing import Final
 
 from field_app.device import Device
+from field_app.doctor_folder import examine_folder, examine_unopened
+from field_app.findings import ASIDE as ASIDE
+from field_app.findings import Finding as Finding
+from field_app.findings import Health as Health
+from field_app.findings import broken, ok, warning
+from field_app.folder import Folder, Surroundings
+from field_app.outcomes import Trouble
 from field_app.store.cursor import Carriage
 from field_app.store.database import PRAGMAS, StoreError
 from field_app.store.envelope_files import EnvelopeFiles
+from field_app.store.incidents import Incident
 from field_app.store.log_tail import kept
+from field_app.store.records import claimed_generation
 from field_app.sync.machine import State
 from field_app.vault.door import KeyState
 from field_app.vault.errors import DamagedManifest, RolledBack, VaultError
-from field_app.vault.header_file import read_header
-from field_app.vault.keys import StoreName
 from referral.envelope import DevicePublicKey
+from referral.problems import PROBLEMS
 
-_ASIDE: Final = "Do not delete anything. Copy the data folder aside and call support; sealed referrals are in `outbox`."
 _FILED: Final = frozenset({"waiting", "stored", "needs_attention", "quarantined"})
-
-
-class Health(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One question and its answer: what was found, and what to do about it (nothing, where all is well)."""
-
-    check: str
-    health: Health
-    found: str
-    advice: str = ""
+_ODD_CLOCK: Final = timedelta(minutes=5)
 
 
 def examine(device: Device, reach: Callable[[], str | None]) -> tuple[Finding, ...]:
     """All findings. reach: asks the case system for a sign of life; None when it answered, else what stood in the way."""
     checks: tuple[tuple[str, Callable[[Device], Finding]], ...] = (
+        ("incidents", _incidents),
         ("database", _database),
         ("log", _log),
         ("settings", _pragmas),
         ("vault_key", _key),
-        ("key_store", _key_store),
+        ("attempts", _attempts),
         ("rows", _rows),
+        ("generation", _generation),
         ("outbox", _chain),
         ("sealed", _sealed),
         ("envelope_files", _files),
+        ("unsent", _unsent),
         ("programme", _programme),
         ("lease", _lease),
+        ("clock", _clock),
     )
-    return (*_look(device, checks), _server(device, reach))
+    folder = examine_folder(device.folder, device.surroundings)
+    return (*_look(device, checks), *folder, _server(device, reach))
+
+
+def examine_shut(folder: Folder, surroundings: Surroundings, trouble: Trouble) -> tuple[Finding, ...]:
+    """All that can be found of a folder that does not open. trouble: why not."""
+    problem = PROBLEMS[trouble.problem]
+    why = broken("device", f"{problem.title} {trouble.detail}".strip(), problem.meaning)
+    return (why, *examine_unopened(folder), *examine_folder(folder, surroundings))
 
 
 def _look(device: Device, checks: tuple[tuple[str, Callable[[Device], Finding]], ...]) -> Iterator[Finding]:
@@ -66,12 +69,21 @@ def _look(device: Device, checks: tuple[tuple[str, Callable[[Device], Finding]],
         try:
             yield check(device)
         except (StoreError, VaultError) as error:
-            yield Finding(
-                check=name,
-                health=Health.BROKEN,
-                found=str(error),
-                advice=_ASIDE,
-            )
+            yield broken(name, str(error))
+
+
+def _incidents(device: Device) -> Finding:
+    happened = device.incidents()
+    if not happened:
+        return ok("incidents", "nothing that nobody has read")
+    found = "; ".join(f"{one.at:%Y-%m-%d %H:%M} UTC {_told(one)}" for one in happened)
+    return warning("incidents", found, "Open the app, read what happened, and call support.")
+
+
+def _told(one: Incident) -> str:
+    lost = "" if one.lost is None else f", {one.lost} lost"
+    counted = f" ({one.kept} kept{lost})" if one.kept or one.lost else ""
+    return one.kind.value.replace("_", " ") + counted + (f" in {one.copy}" if one.copy else "")
 
 
 def _database(device: Device) -> Finding:
@@ -122,16 +134,14 @@ def _key(device: Device) -> Finding:
             )
 
 
-def _key_store(device: Device) -> Finding:
-    header = read_header(device.folder.header)
-    store = None if header is None else header.store
-    if store is None:
-        return Finding(check="key_store", health=Health.BROKEN, found="the vault's header is gone", advice=_ASIDE)
-    if store is StoreName.FILE:
-        advice = "Install a keyring, or protect this disk: whoever copies it needs only the PIN to read the records."
-        return Finding(check="key_store", health=Health.WARNING, found="the device key lies in a file", advice=advice)
-    return Finding(
-        check="key_store", health=Health.OK, found=f"the device key lies in the {store.value.replace('_', ' ')}"
+def _attempts(device: Device) -> Finding:
+    now = device.surroundings.clock.now()
+    lock = device.door.locked(now=now, release_after=device.release_after)
+    if lock is None:
+        return ok("attempts", "not locked")
+    until = "until it is released" if lock.until is None else f"until {lock.until:%Y-%m-%d %H:%M} UTC"
+    return warning(
+        "attempts", f"locked by too many tries, {until}", "Ask your supervisor to release it, or wait. Sending goes on."
     )
 
 
@@ -146,6 +156,21 @@ def _rows(device: Device) -> Finding:
         found = f"whole, but older than they should be ({old.generation} < {old.mirror})"
         return Finding(check="rows", health=Health.WARNING, found=found, advice=advice)
     return Finding(check="rows", health=Health.OK, found=f"{state.n} rows, all as written")
+
+
+def _generation(device: Device) -> Finding:
+    """What a file says of its age needs no PIN, and is no proof: only an open vault's rows are."""
+    if device.binding.wiped:
+        return ok("generation", "the readable records were wiped")
+    mirror = device.door.mirrored_generation()
+    with device.store.read() as tx:
+        claimed = claimed_generation(tx)
+    if claimed is None:
+        return broken("generation", "the count of the rows is gone")
+    if claimed < mirror:
+        advice = "An old copy of the data folder was put back. Sync, and compare the list with the desk."
+        return warning("generation", f"the file is of generation {claimed}, the key store remembers {mirror}", advice)
+    return ok("generation", f"{claimed}, the key store remembers {mirror}")
 
 
 def _chain(device: Device) -> Finding:
@@ -212,6 +237,36 @@ def _lease(device: Device) -> Finding:
         advice = "Connect and sync."
         return Finding(check="lease", health=Health.WARNING, found=f"it ended on {until}", advice=advice)
     return Finding(check="lease", health=Health.OK, found=f"until {until}")
+
+
+def _unsent(device: Device) -> Finding:
+    with device.store.read() as tx:
+        counts = device.outbox.counts(tx, device.surroundings.clock.now())
+    if counts.oldest_unsent_s is None:
+        return ok("unsent", "nothing waits")
+    age = timedelta(seconds=counts.oldest_unsent_s)
+    found = f"{counts.waiting} wait, the oldest since {age}"
+    if age >= timedelta(minutes=device.programme.timers.unsent_officer_minutes):
+        return warning(
+            "unsent", found, "Connect and sync. If it stays, see `server` below, and tell LEAD by phone what is urgent."
+        )
+    return ok("unsent", found)
+
+
+def _clock(device: Device) -> Finding:
+    carriage, now = device.carriage(), device.surroundings.clock.now()
+    if carriage.last_sync is None or carriage.offset_ms is None:
+        return ok("clock", "not compared yet")
+    off = timedelta(milliseconds=carriage.offset_ms)
+    if now < carriage.last_sync:
+        return warning(
+            "clock",
+            "it runs before the last sync: it was put back",
+            "Set date and time by the network. Nothing is lost by it.",
+        )
+    if abs(off) > _ODD_CLOCK:
+        return warning("clock", f"it is {abs(off)} {'behind' if off > timedelta() else 'ahead of'} the case system's", "Set date and time by the network. Nothing is lost by it.")  # fmt: skip
+    return ok("clock", f"within {abs(off)} of the case system's")
 
 
 def _server(device: Device, reach: Callable[[], str | None]) -> Finding:

@@ -45,6 +45,11 @@ class BindingFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
 
+    def readable(self) -> bool:
+        """Whether there is a file, whole and with both parts; needs no key. Errors: DamagedRow, NewerFormat, NotRead."""
+        parts = self._parts()
+        return parts is not None and bool(parts[1])
+
     def binding(self, chain: DeviceChain) -> Binding | None:
         """What the file says of the device; None if there is no file. Errors: DamagedRow, NewerFormat, NotRead."""
         if (parts := self._parts()) is None:

@@ -287,6 +287,14 @@ class Records:
         self.changed.add(row_id)
 
 
+def claimed_generation(tx: Database) -> int | None:
+    """The generation that the file claims, which only an open vault can prove; None if it claims none."""
+    try:
+        return generation_of(_manifest(tx))
+    except DamagedManifest:
+        return None
+
+
 def _manifest(tx: Database) -> bytes:
     row = tx.execute("SELECT box FROM manifest WHERE book = ?", [BOOK]).fetchone()
     if row is None:
