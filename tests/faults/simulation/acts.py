@@ -29,6 +29,8 @@ from referral.operations import (
     Close,
     CloseReason,
     Enrol,
+    Intake,
+    Met,
     NotCompletedReason,
     Op,
     Operation,
@@ -145,8 +147,14 @@ def take_all(world: World, phone: Phone) -> None:
 
 
 def enrol_many(world: World, dice: Random) -> bool:
-    """The supervisor enrols everybody whom the desk lists; how many got a place is checked at the end."""
-    ids = _open_referrals(world)
+    """Everybody whom the desk lists goes through to the pairs at one moment; how many got a place is checked at the end."""
+    ids = _open_referrals(world)[:4]
+    now = world.moment
+    for referral_id in ids:
+        _desk(world, Op.SAO_APPROVE, referral_id, Reason(), dice, "sao1")
+        _desk(world, Op.ACCEPT, referral_id, Reason(), dice, "cm1")
+        _desk(world, Op.MET, referral_id, Met(at=now), dice, "cm1")
+        _desk(world, Op.INTAKE, referral_id, Intake(on=now.date()), dice, "cm1")
     for referral_id in ids:
         _desk(world, Op.ENROL, referral_id, Enrol(), dice)
     return bool(ids)
@@ -203,8 +211,8 @@ def _open_referrals(world: World) -> list[ReferralId]:
         return [record.referral_id for record in reading.open_work()]
 
 
-def _desk(world: World, op: Op, referral_id: ReferralId, body: Body, dice: Random) -> None:
-    actor = UserId("sup")
+def _desk(world: World, op: Op, referral_id: ReferralId, body: Body, dice: Random, by: str = "sup") -> None:
+    actor = UserId(by)
     made = Operation(
         op=op, referral_id=referral_id, base=0, nonce=dice.randbytes(4).hex(), made_at=world.moment, made_by=actor, body=body
     )  # fmt: skip

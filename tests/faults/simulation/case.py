@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.faults.disk.town import packs_read_once
 from tests.faults.simulation.heal import heal
@@ -41,6 +43,9 @@ def play(schedule: Schedule) -> Outcome:
         world.run()
         heal(world)
         check(world)
+    except Exception as error:  # noqa: BLE001 - the product failed in the open: that is a verdict, and where it was is told
+        at = [f"{f.name} in {Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-3:]]
+        world.demand(False, f"a fault came out into the open: {type(error).__name__} at {', '.join(at)}")
     finally:
         for phone in world.phones:
             phone.die()

@@ -207,8 +207,8 @@ class Central:
             db.execute(delete(t).where(t.c.seq.not_in(newest)))
             db.execute(update(schema.ledger).values(feed_floor=schema.ledger.c.feed_seq))
 
-    def fill_pairs(self) -> None:
-        """Leave each pair one place under its cap."""
+    def fill_pairs(self, places: int) -> None:
+        """Leave each pair so many places under its cap."""
         cap = self.template.programme.caps.caseload_hard
         with transaction(self.engine, write=True) as db:
-            db.execute(update(schema.pairs).where(schema.pairs.c.enrolled < cap - 1).values(enrolled=cap - 1))
+            db.execute(update(schema.pairs).where(schema.pairs.c.enrolled < cap - places).values(enrolled=cap - places))

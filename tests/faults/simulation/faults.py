@@ -80,7 +80,7 @@ TABLE: Final[Mapping[Fault, tuple[Step, ...]]] = MappingProxyType({
     Fault.REORDER: _AWAY,
     Fault.DELAY: _AWAY,
     Fault.PARTIAL: (_S.COMING,),
-    Fault.FORGED: (_S.COMING,),
+    Fault.FORGED: _AWAY,
     Fault.UNAUTHORISED: (_S.GOING,),
     Fault.EXPIRED: (_S.GOING,),
     Fault.RATE_LIMITED: _AWAY,

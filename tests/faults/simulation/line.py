@@ -13,9 +13,12 @@ from case_system.storage import StorageError
 from field_app.sync.errors import Interrupted, NoConnection
 from field_app.sync.reading import read_response
 from referral.codec import canonical, parse, sorted_canonical, to_wire
-from referral.envelope import read_header
+from referral.envelope import fingerprint, read_header
+from referral.model import OpId
 from referral.port import (
     SIGNATURE_DOMAIN,
+    DeviceOrders,
+    DeviceState,
     Enrolment,
     EnrolRequest,
     Outcome,
@@ -44,6 +47,7 @@ class Exchange:
     delay_ms: int = 0
     copies: int = 1
     late_copy_ms: int | None = None
+    forged: bool = False
     answer: SyncResponse | None = field(default=None, repr=False)
 
 
@@ -82,7 +86,7 @@ class Line:
         self._travel(exchange, life)
         if exchange.late_copy_ms is not None:
             world.later(exchange.late_copy_ms, lambda: self._stray(exchange))
-        answer = self.serve(exchange)
+        answer = self._made_up(exchange) if exchange.forged else self.serve(exchange)
         for _ in range(exchange.copies - 1):
             answer = self.serve(exchange)
         exchange.answer, exchange.delay_ms = answer, 0
@@ -119,6 +123,8 @@ class Line:
     def _refuse(self, exchange: Exchange) -> None:
         """What stands before the case system refuses for as long as a fault lasts."""
         phone = self._phone
+        if phone.barred_until > phone.world.now:
+            raise Refused(phone.barred_by)
         if phone.expired_until > phone.world.now and exchange.token != phone.device.binding.append_token:
             raise Refused(ProblemCode.NOT_SIGNED_IN)
         poisoned = phone.world.poisoned
@@ -135,6 +141,27 @@ class Line:
             self._phone.world.note(f"late copy: {refused!r}")
 
     # ------------------------------------------------------------------------------------------------ what faults do
+    def _made_up(self, exchange: Exchange) -> SyncResponse:
+        """An answer by somebody who read the request and has no key: all of it is accepted."""
+        world, request = self._phone.world, exchange.request
+        headers = [(read_header(envelope), fingerprint(envelope).hex()) for envelope in request.envelopes]
+        results = tuple(
+            Receipt(
+                op_id=OpId(h.op_id.hex()), fingerprint=p, outcome=Outcome.ACCEPTED, receipt="0000-0000", at=world.moment
+            )
+            for h, p in headers
+        )
+        orders = DeviceOrders(state=DeviceState.ACTIVE, lease_until=world.moment)
+        return SyncResponse(
+            epoch=world.central.epoch,
+            nonce=request.nonce,
+            device_id=self._phone.device.binding.device_id,
+            results=results,
+            device=orders,
+            server_time=world.moment,
+            signature=bytes(64),
+        )
+
     def forged(self, answer: SyncResponse) -> SyncResponse:
         """What somebody without the key would say: everything is fine."""
         exchange = self.exchange

@@ -96,7 +96,8 @@ class Phone:
         self.actions: Actions | None = None
         self.version = 1
         self.pen_is_newer = False
-        self.expired_until = 0
+        self.expired_until = self.barred_until = 0
+        self.barred_by = ProblemCode.NOT_SIGNED_IN
         self.boot_after_ms = 10
         self.revoked = self.wiped = False
         self.round_at: int | None = None

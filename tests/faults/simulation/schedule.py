@@ -62,6 +62,7 @@ _FREE: Final = (
     (Act.DRAFT, 5), (Act.SAVE_AGAIN, 3), (Act.RETRY, 3),
 )  # fmt: skip
 _BEFORE: Final[dict[Fault, Act]] = {Fault.RESTORE: Act.BACKUP, Fault.UNLOCK: Act.LOCK}
+_AMONG_SEVERAL: Final = frozenset({Fault.RESTORE, Fault.RACE, Fault.TRIM})
 _RARE: Final = frozenset({Fault.RESTORE})  # each costs as much as a whole plain case
 _TRIGGER: Final[dict[Step, tuple[Act, ...]]] = {
     Step.SAVING: (Act.SAVE, Act.GO_ON),
@@ -77,7 +78,8 @@ _CELLS: Final = [(fault, step) for fault, steps in TABLE.items() for step in ste
 def draw(seed: int) -> Schedule:
     """The schedule of a case. Successive cases go through the table of faults, so that each cell is met equally often."""
     dice = random.Random(f"schedule {seed}")
-    phones = _phones(dice)
+    fault, step = _CELLS[seed % len(_CELLS)]
+    phones = max(_phones(dice), 2 if fault in _AMONG_SEVERAL else 1)
     acts = dice.randint(1, 3) + (phones - 1 if phones < 4 else phones // 2)
     entries: list[Entry] = []
 
@@ -90,7 +92,7 @@ def draw(seed: int) -> Schedule:
         at += _pause(dice)
         put(at, dice.choices([a for a, _ in _FREE], [w for _, w in _FREE])[0], dice.randrange(phones))
     end = at + _pause(dice)
-    faults = [_CELLS[seed % len(_CELLS)]]
+    faults = [(fault, step)]
     for _ in range(dice.choice((0, 0, 1, 1, 2)) + phones // 4):
         more = dice.choice(_CELLS)
         if more[0] not in _RARE or dice.random() < 0.2:
@@ -104,6 +106,12 @@ def draw(seed: int) -> Schedule:
         put(when, fault, who, step)
         for n, act in enumerate(_TRIGGER.get(step, (dice.choice((Act.SAVE, Act.GO_ON, Act.POLL)),)), start=1):
             put(when + 500 * n, act, who)
+        if fault is Fault.RACE:
+            for n in (1, 2):
+                put(max(0, when - 9_000 * n), Act.SAVE, 0)
+        if fault is Fault.CLOCK and dice.random() < 0.6:  # while a wait is running
+            put(when - 600 if step is Step.IDLE else when, Fault.DROP, who, Step.GOING)
+            put(when - 500 if step is Step.IDLE else when, Act.SAVE, who)
         if step is Step.NOTING:
             put(when, Fault.DROP, who, Step.GOING)
     return Schedule(seed=seed, phones=phones, entries=tuple(sorted(entries, key=lambda e: e.at)))

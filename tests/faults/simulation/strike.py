@@ -82,13 +82,19 @@ def _partial(world: World, phone: Phone, step: Step, dice: Random) -> bool:
 
 def _forged(world: World, phone: Phone, step: Step, dice: Random) -> bool:
     exchange = _exchange(phone)
+    if step is Step.GOING:
+        exchange.forged = True
+        return True
     assert exchange.answer is not None
     exchange.answer = phone.line.forged(exchange.answer)
     return True
 
 
 def _unauthorised(world: World, phone: Phone, step: Step, dice: Random) -> bool:
-    raise Refused(dice.choice((ProblemCode.NOT_SIGNED_IN, ProblemCode.NOT_PERMITTED)))
+    """No token is good for a while."""
+    phone.barred_until = world.now + dice.choice((500, 60_000))
+    phone.barred_by = dice.choice((ProblemCode.NOT_SIGNED_IN, ProblemCode.NOT_SIGNED_IN, ProblemCode.NOT_PERMITTED))
+    return True
 
 
 def _expired(world: World, phone: Phone, step: Step, dice: Random) -> bool:
@@ -192,7 +198,7 @@ def _trim(world: World, phone: Phone, step: Step, dice: Random) -> bool:
 
 def _race(world: World, phone: Phone, step: Step, dice: Random) -> bool:
     """Every case manager takes what they can see before anybody is told; the supervisor enrols into nearly full pairs."""
-    world.central.fill_pairs()
+    world.central.fill_pairs(dice.randrange(2))
     for other in world.phones:
         if other.session is not None and other.role in (Role.CASE_MANAGER, Role.PEER):
             acts.take_all(world, other)
