@@ -5,7 +5,7 @@
     storage.key index.key    32 bytes each: wrap data keys; blind indexes
     retired.txt              ids of agency keys that were removed, one a line
 
-Each file holds hex and is written once (create new, fsync). Losing the folder loses every sealed record: it is backed up
+Each file holds hex and is written whole or not at all (another name, fsync, rename). Losing the folder loses every sealed record: it is backed up
 beside the database, not with it.
 
     KeyFolderError     missing, incomplete or readable by others
@@ -30,11 +30,31 @@ class KeyFolderError(Exception):
 
 
 def _write(path: Path, secret: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if path.exists():
+        raise KeyFolderError(f"{path.name} is there already")
+    _write_whole(path, secret.hex() + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Return once the file says this on the disk; a crash leaves what was there before, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make names in the folder durable; Windows has no such call and journals them itself."""
+    if os.name == "posix":
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _read(path: Path) -> bytes:
@@ -64,7 +84,10 @@ class KeyFolder:
         found = sorted((m[1], path) for path in self.folder.iterdir() if (m := _AGENCY.match(path.name)))
         if not found:
             raise KeyFolderError("there is no agency key")
-        keys = [AgencyPrivateKey.from_bytes(_read(path)) for _, path in found]
+        try:
+            keys = [AgencyPrivateKey.from_bytes(_read(path)) for _, path in found]
+        except ValueError as error:
+            raise KeyFolderError("a file of an agency key holds no key") from error
         self.agency_keys: Mapping[bytes, AgencyPrivateKey] = {key.key_id: key for key in keys}
         self.newest: AgencyPublicKey = keys[-1].public()
         listed = self.folder / "retired.txt"
@@ -101,11 +124,11 @@ class KeyFolder:
             raise KeyFolderError("there is no such agency key")
         if key_id == self.newest.key_id.hex():
             raise KeyFolderError("the newest agency key cannot be retired")
-        with (self.folder / "retired.txt").open("a", encoding="ascii") as file:
-            file.write(key_id + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        listed = self.folder / "retired.txt"
+        before = listed.read_text(encoding="ascii") if listed.exists() else ""
+        _write_whole(listed, f"{before}{key_id}\n")
         wanted[0].unlink()
+        _sync(self.folder)
         self._load()
 
     def listed(self) -> list[dict[str, str]]:

@@ -45,7 +45,7 @@ def judge(folder: Path, machine: Surroundings, before: Truth, after: Truth, pins
     enrolled = bool(before.pack)
     for sentence in _files(folder, before, after):
         raise Broken(sentence)
-    device = _opened(folder, machine, enrolled=enrolled)
+    device = opened(folder, machine, enrolled=enrolled)
     if device is None:
         return None
     try:
@@ -79,7 +79,8 @@ def work_on(device: Device) -> None:
         raise Broken("what was saved afterwards is not there")
 
 
-def _opened(folder: Path, machine: Surroundings, *, enrolled: bool) -> Device | None:
+def opened(folder: Path, machine: Surroundings, *, enrolled: bool) -> Device | None:
+    """The device, shut; None where it was not enrolled yet and is not. Errors: Broken."""
     try:
         device = open_folder(Folder(path=folder), machine, threading.RLock())
     except Exception as error:

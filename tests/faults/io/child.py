@@ -20,10 +20,10 @@ from field_app.store import database
 from field_app.store.database import DiskFull, Store
 from tests.faults.disk.control import Calls, Control
 from tests.faults.disk.judge import Broken
+from tests.faults.disk.scenes import Stage
 from tests.faults.disk.town import packs_read_once
 from tests.faults.io.faults import Faults
 from tests.faults.io.play import play
-from tests.faults.io.scenes import Stage
 
 CARELESS: Final = "careless"
 

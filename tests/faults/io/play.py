@@ -21,10 +21,10 @@ from referral.problems import FieldError, ProblemCode
 from tests.faults.disk.control import CHANGING, Action, Calls, Control
 from tests.faults.disk.fortnight import Fortnight, Outcome
 from tests.faults.disk.judge import Broken, judge
+from tests.faults.disk.scenes import Scene, Stage
 from tests.faults.disk.town import CHOSEN_PIN, machine
 from tests.faults.disk.truth import Truth, look
 from tests.faults.io.faults import Fault
-from tests.faults.io.scenes import Scene, Stage
 
 STAYS: Final = (Shelf.RECORD.value, Shelf.DRAFT.value, Shelf.OWN.value)
 SENDS: Final = 4  # one case in so many sends afterwards, too

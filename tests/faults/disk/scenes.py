@@ -45,7 +45,7 @@ class Stage:
         self.town = Town.found(place / "town")
         self.scenes: dict[str, Scene] = {}
         self.after: dict[str, Truth] = {}  # how the step of that name ends when nothing goes wrong
-        self._place, self._keys = place, ""
+        self._place = place
         fortnight, truth = Fortnight(self.town), Truth()
         for n, step in enumerate(fortnight.steps()):
             name = step.__name__
@@ -58,21 +58,24 @@ class Stage:
                 raise RuntimeError(f"{name}: {outcome}")
             if (device := self.town.actions._device) is not None and name not in self.after:
                 self.after[name] = look(device).over(truth)
+        self.rest()
+
+    def rest(self) -> None:
+        """Leave nothing open: what is forked now begins with nothing."""
         self.town.abandon()
+        self.town.agency.engine.dispose()
 
     def begin(self, name: str, seed: int) -> tuple[Fortnight, Step]:
         """Put everything back to that scene; what the device is about to do. seed: of its randomness from here on."""
         scene, town = self.scenes[name], self.town
-        town.abandon()
-        town.agency.engine.dispose()
+        self.rest()
         _put_back(scene.place / "device", town.folder)
         for path in town.agency_folder.glob("case.db*"):
             path.unlink()
         shutil.copy(scene.place / "case.db", town.agency_folder / "case.db")
-        if self._keys != (keys := (scene.place / "keys.txt").read_text()):
+        if _names(scene.place / "keys") != _names(town.agency_folder / "keys"):
             _put_back(scene.place / "keys", town.agency_folder / "keys")
             town.agency.keys._load()
-            self._keys = keys
         town.clock.at = scene.now
         town.seed = seed
         town.restart()
@@ -90,7 +93,6 @@ class Stage:
             subprocess.run(["cp", "-a", str(town.folder), str(place / "device")], check=True)
         shutil.copy(town.agency_folder / "case.db", place / "case.db")
         shutil.copytree(town.agency_folder / "keys", place / "keys")
-        (place / "keys.txt").write_text(" ".join(sorted(path.name for path in (place / "keys").iterdir())))
         device = town.actions._device
         return Scene(
             name=name,
@@ -102,6 +104,10 @@ class Stage:
             form=fortnight.form,
             pin=fortnight.pin,
         )
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def _put_back(source: Path, target: Path) -> None:
