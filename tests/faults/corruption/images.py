@@ -4,7 +4,7 @@ Four moments of one officer's device, in the order they happened:
 
     early   enrolled, two referrals received by the case system, the vault shut
     late    then amended, withdrawn, two more saved and waiting, two live forms with their sealed copies, shut
-    saved   late, opened again, two more saves and an answer in the log, and gone without a word
+    saved   late, opened again, an answer and one more save in the log, and gone without a word
     crash   one more answer in a live form, and gone
 
 and `other`, the same officer's next device.
@@ -146,7 +146,6 @@ def _made(place: Path) -> Template:
     late = image_of(folder)
 
     actions = opened()
-    _saved(actions, ARREST, "c1", "Dee Notreal")
     actions.answer(form.referral_id, "person.name", "Cay Madeupagain")
     _saved(actions, SOCIAL, "c2", None)
     saved = image_of(folder)

@@ -19,22 +19,27 @@ from field_app.acting import Failed
 from field_app.actions import Actions
 from field_app.device import Device
 from field_app.doctor import Health
+from field_app.holdings import Holdings
 from field_app.outcomes import Trouble
 from field_app.snapshot import Snapshot
+from field_app.store.records import Shelf
 from field_app.troubles import FAULTS
-from referral.codec import canonical, to_wire
+from referral.codec import canonical, from_wire, to_wire
+from referral.model import ReferralId
 from referral.programme import Programme
 from referral.programme import load as load_programme
+from referral.views import ReferralView
 from tests.faults.corruption.images import PACK_FOLDER, PIN, Image, Template
 
 
 @dataclass(slots=True, kw_only=True)
 class Sight:
-    """rows: by id, shelf and content. ops: by id, state, sealed bytes, and what is told of it. said: words of trouble, by where."""
+    """rows: by id, shelf and content. views: the case system's form of a referral. ops: by id, state, sealed bytes, and what is told of it. said: words of trouble, by where."""
 
     rows: dict[bytes, tuple[str, bytes]] = field(default_factory=dict, repr=False)
     ops: dict[str, tuple[str, bytes | None, bytes]] = field(default_factory=dict, repr=False)
     details: dict[str, bytes] = field(default_factory=dict, repr=False)
+    views: dict[str, bytes] = field(default_factory=dict, repr=False)
     shot: Snapshot | None = field(default=None, repr=False)
     said: dict[str, str] = field(default_factory=dict)
     surprise: str | None = None
@@ -120,20 +125,30 @@ def _look(actions: Actions, sight: Sight) -> None:
     if shot.gate.problem is not None:
         sight.said["gate"] = shot.gate.problem.value
     sight.shot = replace(shot, programme=None)
-    for line in (*shot.referrals, *shot.inbox):
-        _told(sight, "detail", lambda name=line.referral_id: _detail(actions, name, sight))
+    if device is not None and device.session is not None:
+        holdings = device.session.holdings
+        for line in (*shot.referrals, *shot.inbox):
+            _told(sight, "detail", lambda name=line.referral_id: _detail(holdings, name, sight))
     _told(sight, "doctor", lambda: _doctor(actions, sight))
 
 
-def _detail(actions: Actions, referral_id: Any, sight: Sight) -> None:
-    shown = actions.detail(referral_id)
-    sight.details[referral_id] = canonical(to_wire(shown.referral)) if shown.referral is not None else b""
+def _detail(holdings: Holdings, referral_id: ReferralId, sight: Sight) -> None:
+    """What `Actions.detail` opens of a referral: the own record, else the case system's form of it."""
+    record = holdings.records.get(referral_id)
+    view = holdings.view(referral_id, whole=True)
+    referral = record.referral if record is not None else None if view is None else view.referral
+    sight.details[referral_id] = b"" if referral is None else canonical(to_wire(referral))
 
 
 def _rows(device: Device, sight: Sight) -> None:
+    for incident in device.incidents():
+        sight.said[f"incident.{incident.kind.value}"] = "a person is told"
     if device.session is not None:
         for row in device.session.records._rows.values():
             sight.rows[row.id] = (row.shelf.value, canonical(row.data))
+            if row.shelf is Shelf.VIEW:
+                view = from_wire(ReferralView, dict(row.data), keep_unknown=True)
+                sight.views[view.referral_id] = b"" if view.referral is None else canonical(to_wire(view.referral))
         for form in device.session.holdings.drafts.values():
             canonical(to_wire(form[1]))
 
