@@ -128,6 +128,8 @@ class CaseService:
             hear(raw, device.device_id, device.public_key, facts.agency_id, self._keys) for raw in request.envelopes
         ]
         results = self._file(docket, world, device, heard, away, revoked=revoked)
+        if request.generation is not None and request.generation < (device.generation or 0):
+            away.append(Deed(actor=device.user_id, device_id=device.device_id, action="generation", outcome="older"))
         key_id = next((h.key_id for h in reversed(heard) if h.verified), None)
         docket.heard(
             device,
@@ -151,6 +153,7 @@ class CaseService:
                 release=device.release and not revoked,
                 wipe=device.wipe and revoked,
                 reoffer=reoffer,
+                generation=None if revoked else device.generation,
             ),
             pack=self._newer_pack(device, request, facts, pack) if not revoked else None,
             agency_key=AgencyKey(key_id=newest.key_id.hex(), public_key=newest.to_bytes())

@@ -60,7 +60,8 @@ class AgencyFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """An enrolled device. `may_pull`: the token that named it is the one of the unlocked vault."""
+    """An enrolled device. `may_pull`: the token that named it is the one of the unlocked vault. generation: the latest of its vault
+    that was heard of."""
 
     device_id: DeviceId
     user_id: UserId
@@ -72,6 +73,7 @@ class Device:
     lease_until: datetime
     agency_key_id: str
     seq_seen: int
+    generation: int | None = None
     may_pull: bool = False
 
 

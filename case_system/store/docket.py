@@ -234,7 +234,7 @@ class SqlDocket(Opened):
             if device.release and not heartbeat.locked:
                 values["release"] = False
         if generation is not None:
-            values["generation"] = generation
+            values["generation"] = max(generation, device.generation or 0)  # it never runs backwards but by an old file
         if pack is not None:
             values["pack_digest"] = pack[:64]
         if key_id is not None:

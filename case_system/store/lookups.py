@@ -84,6 +84,7 @@ def device_of(row: RowMapping, *, may_pull: bool) -> Device:
         lease_until=row["lease_until"],
         agency_key_id=row["agency_key_id"],
         seq_seen=row["seq_seen"],
+        generation=row["generation"],
         may_pull=may_pull,
     )
 
