@@ -97,7 +97,9 @@ class DeviceSide:
         return session.reseal(filing, op_id) if session is not None and isinstance(filing, Page) else None
 
     def obey(self, orders: DeviceOrders) -> None:
-        """Release the door, or wipe the readable records."""
+        """Release the door, wipe the readable records, or tell of a vault that is older than it was."""
+        if orders.generation is not None:
+            self._device.compare_generation(orders.generation)
         if orders.release:
             with self._device.turn:
                 self._device.door.release(now=self._device.surroundings.clock.now())

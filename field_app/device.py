@@ -159,6 +159,12 @@ class Device:
         with suppress(VaultError):
             self.door.mirror_generation(session.records.generation)
 
+    def compare_generation(self, heard: int) -> None:
+        """Raise the alarm if the case system has heard of a later generation of the open vault: an old file and an old key store."""
+        with self.turn:
+            if self.session is not None and heard > self.session.records.generation:
+                self.rolled_back = True
+
     def carriage(self) -> Carriage:
         """What the delivery remembers. Errors: StoreError."""
         with self.store.read() as tx:

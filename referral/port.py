@@ -149,13 +149,15 @@ class DeviceState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOrders:
     """What the case system says of this device. release: the attempt lock is lifted. wipe: destroy the readable vault.
-    reoffer: the receipts that the device counted are not those of the case system, so it offers the operations again."""
+    reoffer: the receipts that the device counted are not those of the case system, so it offers the operations again.
+    generation: the latest of its vault that was heard of; a vault behind it is an old file that was put back."""
 
     state: DeviceState
     lease_until: datetime
     release: bool = False
     wipe: bool = False
     reoffer: bool = False
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from case_system.store import schema
 from field_app import recovery
 from field_app.outcomes import Enrolled, Opened, Trouble
-from field_app.snapshot import AlarmKind, Phase
+from field_app.snapshot import AlarmKind, Delivery, Phase
 from field_app.store.database import Store
 from field_app.store.records import Shelf
 from field_app.vault.header_file import copy_of
-from referral.model import ReferralId
+from field_app.vault.keystores import MemoryKeys
+from referral.model import ReferralId, UserId
 from referral.problems import ProblemCode
 from tests.support.agency import Agency
 from tests.support.station import PIN, Station
@@ -49,11 +54,8 @@ def laden(officer: Station) -> Station:
 
 def leaves(path: Path, table: str) -> list[int]:
     """Where in the file the leaf pages of a table begin."""
-    import sqlite3
-
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()[0]
-    connection.close()
     data = path.read_bytes()
 
     def below(page: int) -> list[int]:
@@ -322,6 +324,64 @@ def test_an_old_database_put_back_still_sends_what_was_saved_since(officer: Stat
     assert officer.device.rolled_back
     assert set(told(officer)) == {AlarmKind.ROLLED_BACK, AlarmKind.OPERATIONS_RETURNED}
     assert officer.actions.sync_now().accepted == 1
+
+
+def test_a_whole_device_put_back_is_noticed_by_the_case_system(officer: Station, agency: Agency) -> None:
+    shut(officer)
+    assert isinstance(officer.keys, MemoryKeys)
+    old, keys = (officer.folder / "field.db").read_bytes(), dict(officer.keys.secrets)
+    officer.open_again()
+    for n in range(3):
+        officer.save(referral_id=f"r-{n}")
+    officer.actions.sync_now()
+    shut(officer)
+    (officer.folder / "field.db").write_bytes(old)
+    officer.keys.secrets.clear()
+    officer.keys.secrets.update(keys)
+    officer.open_again()
+    assert not officer.device.rolled_back
+    officer.actions.sync_now()
+    assert AlarmKind.ROLLED_BACK in told(officer)
+    assert ("generation", "older") in {(row["action"], row["outcome"]) for row in agency.rows(select(schema.audit))}
+    assert {row.referral_id for row in officer.actions.snapshot().referrals} == {"r-0", "r-1", "r-2"}
+
+
+def test_a_device_that_goes_on_is_no_old_copy(officer: Station) -> None:
+    for n in range(3):
+        officer.save(referral_id=f"r-{n}")
+        officer.actions.sync_now()
+        officer.actions.lock()
+        officer.actions.unlock(PIN)
+    assert told(officer) == {}
+
+
+# ---------------------------------------------------------------------------------------------------- a case system that was restored
+def test_everything_is_offered_again_after_a_restore_and_the_side_files_are_not_needed(
+    officer: Station, agency: Agency, tmp_path: Path
+) -> None:
+    officer.save(referral_id="in-the-backup")
+    officer.actions.sync_now()
+    source = Path(agency.url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(source)) as database, closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
+        database.backup(backup)
+    officer.save(referral_id="after-the-backup")
+    officer.actions.sync_now()
+    assert not list((officer.folder / "outbox").glob("*.env"))
+    agency.engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as backup, closing(sqlite3.connect(source)) as database:
+        backup.backup(database)
+        database.execute("UPDATE agency SET epoch = 'another-life'")
+        database.commit()
+    shut(officer)
+    officer.restart()  # shut, and with its sealed bytes in the database only
+    officer.actions.sync_now()
+    assert agency.service.look(UserId("sup"), ReferralId("after-the-backup")) is not None
+    officer.actions.unlock(PIN)
+    officer.actions.sync_now()
+    assert {row.referral_id: row.delivery for row in officer.actions.snapshot().referrals} == {
+        "in-the-backup": Delivery.ACCEPTED, "after-the-backup": Delivery.ACCEPTED,
+    }  # fmt: skip
+    assert len(agency.rows(select(schema.referrals))) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- headers and the binding
