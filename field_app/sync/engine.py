@@ -298,8 +298,8 @@ class SyncEngine:
             settled = self._outbox.settle(tx, verdicts, sent=offered.keys())
             self._device.settled(filing, {op_id: (state, results[op_id]) for op_id, state in settled.items()})
             fresh = self._reseal(filing, [r.op_id for r in results.values() if _retired(r)])
-            later = offered.keys() - settled.keys() - fresh.keys()
-            self._postpone(tx, now, [offered[op_id] for op_id in later], results)
+            later = [offer for offer in offers if offer.op_id not in settled and offer.op_id not in fresh]
+            self._postpone(tx, now, later, results)
             released = self._outbox.release_held(tx) if response.device.wipe else ()
             self._outbox.prune(tx, response.server_time - timedelta(days=access.reoffer_days))
             cursor.save(tx, self._chain, self._succeeded(now, carriage, response))
@@ -310,7 +310,7 @@ class SyncEngine:
         self._device.obey(response.device)
         if response.pack is not None:
             self._device.install(response.pack)
-        answered = dict.fromkeys(later, State.WAITING) | settled
+        answered = {offer.op_id: State.WAITING for offer in later} | settled
         return RoundResult(answered=answered, tried=frozenset(offered))
 
     def _reoffer(

@@ -1,4 +1,6 @@
-"""Replay one case by hand: `python -m tests.faults.simulation SEED [SEED ...]` prints its schedule, its log and its verdict."""
+"""Look at cases by hand: `python -m tests.faults.simulation SEED [SEED ...]` prints each one's schedule, log and verdict; one that
+breaks a promise is then made short.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import sys
 
 from tests.faults.simulation.case import play, workshop
 from tests.faults.simulation.schedule import draw
+from tests.faults.simulation.shrink import same_kind, shrunk
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +19,10 @@ def main(arguments: list[str]) -> int:
             schedule = draw(seed)
             outcome = play(schedule)
             print(schedule, *outcome.log, outcome.digest, *outcome.violations, sep="\n")
-            broken += bool(outcome.violations)
+            if outcome.violations:
+                broken += 1
+                fails = same_kind(outcome.violations, lambda tried: play(tried).violations)
+                print("as short as it gets:", shrunk(schedule, fails), sep="\n")
     return 1 if broken else 0
 
 

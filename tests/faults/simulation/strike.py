@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from case_system.storage import StorageFull
 from field_app.sync.errors import Interrupted, NoConnection, NotACaseSystem
+from field_app.sync.machine import State
 from field_app.vault.errors import NotWritten
 from referral.envelope import fingerprint, read_header
 from referral.lifecycle import Role
@@ -212,7 +213,7 @@ def _other_bytes(world: World, phone: Phone, step: Step, dice: Random) -> bool:
         return False
     with phone.device.store.read() as tx:
         states = phone.device.outbox.states(tx)
-        used = sorted(op_id for op_id in states)
+        used = sorted(op_id for op_id, state in states.items() if state is not State.HELD)
         if not used:
             return False
         op_id = used[dice.randrange(len(used))]

@@ -25,6 +25,7 @@ from case_system.keyfolder import KeyFolder
 from case_system.packs import Packs
 from case_system.store.engine import open_engine
 from field_app.device import Folder
+from field_app.vault.keystores import MemoryKeys
 from referral.lifecycle import Role
 from referral.programme import Programme
 from tests.support.agency import Agency, StillClock
@@ -110,6 +111,7 @@ def _made(place: Path, made: Path) -> Template:
         station = Station.new(agency, made / f"d{index:02}", user_of(index))
         station.enrol(_code(agency, user_of(index)))
         station.actions.close()
+        assert isinstance(station.keys, MemoryKeys)
         secrets.append(dict(station.keys.secrets))
     programme = agency.service._packs.programme(_digest(agency))
     agency.engine.dispose()

@@ -14,6 +14,7 @@ from field_app.outcomes import Opened, Saved, Trouble
 from field_app.store.incidents import Incident
 from field_app.vault import attempts, door
 from field_app.vault.attempts import AttemptPlace, Attempts
+from field_app.vault.header_file import secret_name
 from field_app.vault.vault import DeviceChain
 from referral.problems import ProblemCode
 from tests.faults.simulation.case import workshop
@@ -96,7 +97,7 @@ def a_missing_key_is_made_anew() -> Any:
     def make(original: Any) -> Any:
         def device_key_of(file: Any, header: Any, slot: Any) -> Any:
             keys = file.store_of(header)
-            name = door.secret_name(header, "key")
+            name = secret_name(header, "key")
             if keys.get(name) is None:
                 keys.set(name, os.urandom(32))
             return original(file, header, slot)
