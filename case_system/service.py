@@ -157,7 +157,7 @@ class CaseService:
             ),
             pack=self._newer_pack(device, request, facts, pack) if not revoked else None,
             agency_key=AgencyKey(key_id=newest.key_id.hex(), public_key=newest.to_bytes())
-            if sealed_for != newest.key_id.hex() and not revoked
+            if sealed_for != newest.key_id.hex()  # a revoked device's too: it still sends what it saved
             else None,
             server_time=now,
         )

@@ -28,6 +28,7 @@ from field_app.store.outbox_rows import from_ms
 from field_app.store.records import Page, Records, Shelf
 from field_app.vault.errors import NotWritten
 from referral.codec import from_wire, to_wire
+from referral.envelope import read_header
 from referral.model import OpId, Referral, ReferralId
 from referral.operations import Amend, Body, Create, Op, Operation, encode, merge
 from referral.port import Change, ChangeKind
@@ -193,8 +194,14 @@ class Session:
         self.holdings.follow()
 
     def reseal(self, page: Page, op_id: OpId) -> Outgoing | None:
-        """The same operation, nonce and all, sealed for the agency key of now under a new op_id; None without its text."""
+        """The same operation, nonce and all, sealed for the agency key of now under a new op_id.
+
+        None without its text, and while no newer key is known than it is sealed for: that would be refused again, for ever.
+        """
         self.holdings.follow()
+        sealed = self.outbox.envelope(page.tx, op_id)
+        if sealed is not None and read_header(sealed).key_id == self.sealer.agency_key.key_id:
+            return None
         step = next((s for steps in self.holdings.steps.values() for s in steps if s.op_id == op_id), None)
         if step is None:
             return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from field_app.sync.machine import UNSENT
 from referral.port import Refused
+from tests.faults.simulation.promises import beyond_help
 
 if TYPE_CHECKING:
     from tests.faults.simulation.phone import Phone
@@ -66,6 +67,7 @@ def _rest(world: World, *, leave: bool = False) -> None:
             (at, phone.index)
             for phone in world.phones
             if not (leave and _only_broken(world, phone))
+            and not (beyond_help(world, phone) and phone.index not in asked)
             and (at := _due(world, phone, phone.index in asked)) is not None
         ]
         if not due:
