@@ -49,7 +49,9 @@ class Actions(Forms, Steps):
         return outcome
 
     def unlock(self, pin: str) -> Opened | Trouble:
-        """Open the vault. WRONG_PIN says in its detail how many tries are left.
+        """Open the vault; one that is open stays so, and the PIN is tried all the same: every page proves its own.
+
+        WRONG_PIN says in its detail how many tries are left.
 
         A database that turns out damaged is recovered first (field_app/recovery.py); the snapshot's alarms tell of it.
         """
@@ -67,12 +69,11 @@ class Actions(Forms, Steps):
             device = self._device
             if device is None:
                 return self._trouble or Trouble(problem=ProblemCode.NOT_ENROLLED)
-            if device.session is not None:
-                return Opened()
+            was_open = device.session is not None
             try:
                 if device.binding.wiped:
                     return Trouble(problem=wiped_by(device), detail="wiped")
-                outcome = device.unlock(pin)
+                outcome = device.prove(pin) if was_open else device.unlock(pin)
             except StoreDamaged:
                 raise
             except FAULTS as error:
@@ -82,7 +83,7 @@ class Actions(Forms, Steps):
                 self._changed()
                 return outcome
             self._gate = Gate(file_store=self._gate.file_store)
-            if self._courier is not None:
+            if self._courier is not None and not was_open:
                 self._courier.unlocked()
             self._changed()
             return Opened()

@@ -131,6 +131,20 @@ class Device:
                 outcome.vault.lock()
                 raise
 
+    def prove(self, pin: str) -> Trouble | None:
+        """Try a PIN against the vault that is open already, for another page of it; None when it is right. Counts like an unlock, and
+        leaves the open vault as it is. Errors: StoreError, VaultError."""
+        now = self.surroundings.clock.now()
+        with self.turn:
+            outcome = self.door.unlock(pin, now=now, release_after=self.release_after)
+            self.tries_left = outcome.remaining if isinstance(outcome, WrongPin) else None
+            if isinstance(outcome, Unlocked):
+                outcome.vault.lock()
+                return None
+            if isinstance(outcome, Destroyed):
+                self.wipe()
+            return refusal(outcome)
+
     def change_pin(self, old: str, new: str) -> Trouble | None:
         """Replace the PIN; None when it is done. Errors: VaultError; ValueError for a new PIN against the policy."""
         now = self.surroundings.clock.now()

@@ -141,6 +141,7 @@ class Store:
         self.path = path
         self._turn = threading.RLock()
         self._writing = False
+        self._reading = False
         try:
             _create_private(path)
         except OSError as error:
@@ -162,12 +163,12 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Database]:
-        """One transaction: all of it is durable when the block ends, or none of it. Never nested.
+        """One transaction: all of it is durable when the block ends, or none of it. Never nested, nor inside `read()`: RuntimeError.
 
         Errors: StoreError; whatever the block raises is passed on after the rollback.
         """
         with self._turn:
-            if self._writing:
+            if self._writing or self._reading:
                 raise RuntimeError("a transaction is open already")
             self._writing = True
             connection = self.database.conn
@@ -184,19 +185,23 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Database]:
-        """One moment of the file: what the block reads belongs together. Inside `write()` it reads that transaction."""
+        """One moment of the file: what the block reads belongs together. Inside `write()` or `read()` it reads that transaction."""
         with self._turn:
-            if self._writing:
+            if self._writing or self._reading:
                 yield self.database
                 return
             connection = self.database.conn
-            with _faults():
-                connection.execute("BEGIN")
-                try:
-                    yield self.database
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+            self._reading = True
+            try:
+                with _faults():
+                    connection.execute("BEGIN")
+                    try:
+                        yield self.database
+                    finally:
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+            finally:
+                self._reading = False
 
     def data_version(self) -> int:
         """A number that changes when another process or connection has written (own writes do not change it)."""
@@ -313,8 +318,7 @@ def _schema_of_this_app() -> list[tuple[str, str]]:
 def _refuse_read_only(connection: sqlite3.Connection) -> None:
     """Where opening for writing fails once, SQLite opens for reading, without a word and for good. Errors: sqlite3.Error."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        connection.execute("DELETE FROM carriage WHERE FALSE")  # BEGIN IMMEDIATE would be content with reading
     except sqlite3.OperationalError as error:
         if translate(error).code is not ProblemCode.IN_USE:  # another writes: then this can be written, too
             raise

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import flet as ft
 
-from field_app.outcomes import Opened, Trouble
-from field_app.snapshot import Phase
+from field_app.outcomes import Trouble
 from field_app.views.alarms import alarm_cards
 from field_app.views.boundary import component, handler, screen
 from field_app.views.parts import (
@@ -214,13 +213,6 @@ def PinPad(on_enter: Any, busy: bool) -> ft.Control:
     )
 
 
-def try_pin(here: Stage, pin: str) -> Opened | Trouble:
-    """Try the PIN. A vault that another page has opened is shut first: every page proves its own PIN."""
-    if here.actions.snapshot().phase is Phase.OPEN:
-        here.actions.lock()
-    return here.actions.unlock(pin)
-
-
 @screen
 def Unlock(on_open: Any) -> ft.View:
     """The screen of a shut vault. `on_open()` is called once it is open."""
@@ -231,7 +223,7 @@ def Unlock(on_open: Any) -> ft.View:
     async def enter(pin: str) -> None:
         set_busy(True)
         try:
-            outcome = await here.do(try_pin, here, pin)
+            outcome = await here.do(here.actions.unlock, pin)
         finally:
             set_busy(False)
         if isinstance(outcome, Trouble):

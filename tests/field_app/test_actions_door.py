@@ -190,10 +190,41 @@ def test_acting_while_shut_is_an_outcome(officer: Station) -> None:
         officer.actions.start(Kind.SOCIAL)
 
 
+# ---------------------------------------------------------------------------------------------------- a second page
+def test_a_second_page_proves_its_own_pin_and_leaves_the_first_open(officer: Station) -> None:
+    officer.save(referral_id="r-1")
+    session = officer.device.session
+    assert officer.actions.unlock(OTHER) == Trouble(problem=ProblemCode.WRONG_PIN, detail="4 tries left")
+    shot = officer.actions.snapshot()
+    assert (shot.phase, shot.gate.tries_left, len(shot.referrals)) == (Phase.OPEN, 4, 1)
+    assert isinstance(officer.actions.unlock(PIN), Opened)
+    assert officer.device.session is session
+    assert officer.actions.snapshot().gate.problem is None
+    officer.save(referral_id="r-2")
+    for _ in range(5):
+        officer.actions.unlock(OTHER)
+    outcome = officer.actions.unlock(PIN)
+    assert isinstance(outcome, Trouble)
+    assert outcome.problem is ProblemCode.LOCKED
+    officer.save(referral_id="r-3")  # whoever proved it before works on
+
+
+def test_ten_wrong_pins_on_a_second_page_end_the_records_too(officer: Station, agency: Agency) -> None:
+    officer.save(referral_id="r-1")
+    for _ in range(9):
+        officer.actions.unlock(OTHER)
+        agency.clock.go(minutes=31)
+    outcome = officer.actions.unlock(OTHER)
+    assert outcome == Trouble(problem=ProblemCode.KEY_LOST, detail="wiped")
+    assert officer.actions.snapshot().phase is Phase.SHUT
+    assert officer.actions.sync_now().accepted == 1
+
+
 # ---------------------------------------------------------------------------------------------------- keys, damage, wipe
 def test_a_key_store_that_does_not_answer_loses_nothing(officer: Station) -> None:
     officer.save(referral_id="r-1")
     officer.actions.lock()
+    assert isinstance(officer.keys, MemoryKeys)
     officer.keys.available = False
     assert officer.actions.unlock(PIN) == Trouble(problem=ProblemCode.KEY_UNAVAILABLE)
     shot = officer.restart().snapshot()
@@ -206,6 +237,7 @@ def test_a_key_store_that_does_not_answer_loses_nothing(officer: Station) -> Non
 
 def test_a_key_that_is_gone_is_never_made_anew(officer: Station) -> None:
     officer.actions.close()
+    assert isinstance(officer.keys, MemoryKeys)
     officer.keys.secrets.clear()
     assert officer.restart().snapshot().gate.problem is ProblemCode.KEY_UNAVAILABLE
     assert officer.keys.secrets == {}
@@ -279,6 +311,33 @@ def test_everyone_is_told_of_each_change(officer: Station) -> None:
     dispose()
     officer.actions.unlock(PIN)
     assert len(heard) == count
+
+
+def test_a_screen_that_fails_stops_neither_a_save_nor_the_delivery_thread(
+    agency: Agency, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    station = Station.enrolled(agency, tmp_path / "background", "o1", background=True)
+    done = [threading.Event(), threading.Event()]
+
+    def gone(_: Snapshot) -> None:
+        raise RuntimeError("the page has gone")
+
+    def look(shot: Snapshot) -> None:
+        for n, event in enumerate(done):
+            if sum(row.receipt is not None for row in shot.referrals) > n:
+                event.set()
+
+    station.actions.subscribe(gone)
+    station.actions.subscribe(look)
+    station.save(referral_id="r-1")
+    assert done[0].wait(20)
+    station.save(referral_id="r-2")  # the thread that met the failure delivers on
+    assert done[1].wait(20)
+    station.actions.close()
+    told = [record for record in caplog.records if record.name == "field_app.acting"]
+    assert told
+    assert all(record.exc_info is not None for record in told)
+    assert not [record for record in caplog.records if record.name == "field_app.sync.worker"]
 
 
 def test_another_process_is_heard(officer: Station) -> None:

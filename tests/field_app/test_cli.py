@@ -379,3 +379,16 @@ def test_a_process_that_is_killed_keeps_what_it_said_was_saved(agency: Agency, u
     kept = [row["referral_id"] for row in json.loads(call("list", "--json").stdout)]
     assert sorted(kept) == sorted(said)
     assert json.loads(call("sync", "--json").stdout)["accepted"] == 8
+
+
+def test_the_doctor_looks_at_a_folder_that_does_not_open(run: Run, agency: Agency, url: str, tmp_path: Path) -> None:
+    enrol(run, agency, url)
+    for name in ("field.db", "binding"):
+        (tmp_path / "device" / name).unlink()
+    answer = run("doctor", "--json")
+    assert answer.code == 1
+    found = {finding["check"]: finding for finding in answer.json["findings"]}
+    assert (found["device"]["health"], found["database"]["health"]) == ("broken", "broken")
+    assert found["device"]["advice"]
+    assert one_line(answer.err)
+    assert one_line(run("status").err)

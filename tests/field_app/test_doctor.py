@@ -87,6 +87,11 @@ def chain_copy_damaged(station: Station) -> None:
     (station.folder / "chain.copy.json").write_bytes(b"{}")
 
 
+def both_chain_headers_gone(station: Station) -> None:
+    for name in ("chain.json", "chain.copy.json"):
+        (station.folder / name).unlink()
+
+
 def binding_gone(station: Station) -> None:
     (station.folder / "binding").unlink()
 
@@ -130,6 +135,7 @@ def wiped(station: Station) -> None:
         (header_gone, {"headers": "warning"}),
         (both_headers_gone, {"headers": "broken", "key_store": "broken", "vault_key": "broken"}),
         (chain_copy_damaged, {"headers": "warning"}),
+        (both_chain_headers_gone, {"headers": "broken"}),
         (binding_gone, {"binding": "warning"}),
         (key_store_away, {"vault_key": "warning", "key_store": "warning", "rows": "broken", "generation": "broken"}),
         (locked, {"attempts": "warning"}),

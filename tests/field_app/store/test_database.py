@@ -184,6 +184,21 @@ def test_a_number_beyond_this_app_without_its_step_is_damage(store: Store, path:
         Store(path)
 
 
+def test_reading_nests_and_writing_inside_it_is_misuse(store: Store) -> None:
+    with store.read() as outer:
+        before = outer.execute("SELECT count(*) FROM row").fetchone()[0]
+        with store.read() as inner:
+            assert inner.execute("SELECT count(*) FROM row").fetchone()[0] == before
+        assert outer.conn.in_transaction  # the inner one did not end it
+        with pytest.raises(RuntimeError, match="open already"), store.write():
+            raise AssertionError("never reached")
+    with store.write() as tx:
+        with store.read() as inner:
+            inner.execute("SELECT 1")
+        tx.execute(INSERT, [b"i" * 16, b"b"])
+    assert rows(store) == before + 1
+
+
 def test_a_copy_holds_what_lies_in_the_log_too(store: Store, path: Path) -> None:
     with store.write() as tx:
         tx.execute("INSERT INTO manifest (book, box) VALUES ('a', x'01')")

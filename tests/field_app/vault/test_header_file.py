@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from field_app.vault import header_file
+from field_app.vault import files, header_file
 from field_app.vault.door import Destroyed, Unlocked, WrongPin, create_device_chain, open_device_chain
 from field_app.vault.errors import DamagedHeader, NewerFormat, NotWritten
 from field_app.vault.header_file import copy_of, mend, read_header
@@ -76,7 +76,7 @@ def test_a_new_pin_is_in_both(device: Device) -> None:
 
 
 def test_a_copy_that_a_crash_left_behind_is_brought_in_step(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = header_file.write_durably
+    write = files.write_durably
 
     def full(path: Path, data: bytes) -> None:
         if path == copy_of(device.header):
@@ -93,7 +93,7 @@ def test_a_copy_that_a_crash_left_behind_is_brought_in_step(device: Device, monk
 
 
 def test_destruction_reaches_the_copy_first(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = header_file.write_durably
+    write = files.write_durably
 
     class Killed(BaseException):
         pass

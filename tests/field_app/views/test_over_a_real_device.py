@@ -69,9 +69,11 @@ async def test_every_page_proves_its_own_pin(officer: Station) -> None:
         async with in_front_of(actions, own_door=True, now=officer.clock.now) as second:
             await second.unlock("000111")
             await second.sees("That PIN does not open this app.")
-            assert actions.snapshot().phase is Phase.SHUT
+            assert actions.snapshot().phase is Phase.OPEN
+            assert not first.ui.says("That PIN does not open this app.")
             await second.unlock(PIN)
             await second.sees("No referrals yet")
+            assert first.ui.says("No referrals yet")
 
 
 async def test_answers_survive_a_crash(officer: Station) -> None:
