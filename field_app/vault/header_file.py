@@ -84,7 +84,7 @@ class HeaderFile:
         self, header: Header, name: str, kdf: Kdf, masters: Mapping[int, bytearray], pin: bytes, device_key: bytes
     ) -> Header:
         """Return `header` with this slot made anew."""
-        return wrap(header, name, kdf, masters, pin, device_key, self._random_bytes(12))
+        return wrap(header, name, kdf, masters, pin, device_key, self._random_bytes)
 
 
 def copy_of(path: Path) -> Path:

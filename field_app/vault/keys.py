@@ -213,7 +213,13 @@ def derive_kek(pin: bytes, device_key: bytes, header: Header, name: str, kdf: Kd
 
 
 def wrap(
-    header: Header, name: str, kdf: Kdf, masters: Mapping[int, bytearray], pin: bytes, device_key: bytes, nonce: bytes
+    header: Header,
+    name: str,
+    kdf: Kdf,
+    masters: Mapping[int, bytearray],
+    pin: bytes,
+    device_key: bytes,
+    random_bytes: RandomBytes,
 ) -> Header:
     """Return `header` with slot `name` holding `masters` (epoch -> VMK), openable with this PIN and device key."""
     epochs = sorted(masters, reverse=True)
@@ -221,7 +227,9 @@ def wrap(
         raise ValueError("the newest master key must be the one of the header's epoch")
     plain = bytearray().join(epoch.to_bytes(8) + masters[epoch] for epoch in epochs)
     check = device_check(device_key, header.vault_id)
-    kek = derive_kek(pin, device_key, header, name, kdf)
+    kek, nonce = derive_kek(pin, device_key, header, name, kdf), random_bytes(12)
+    if len(nonce) != 12:
+        raise RuntimeError("the source of randomness is broken")
     ct = AESGCM(kek).encrypt(nonce, plain, _slot_aad(header, name, kdf, check))
     wipe(kek, plain)
     return header.with_slot(Slot(name=name, kdf=kdf, device_check=check, nonce=nonce, ct=ct))

@@ -30,7 +30,7 @@ MASTERS = {1: bytearray(b"M" * 32)}
 
 
 def with_pin(pin: bytes = b"473920", header: Header = BARE, kdf: Kdf = KDF) -> Header:
-    return wrap(header, PIN_SLOT, kdf, {1: bytearray(b"M" * 32)}, pin, DK, b"n" * 12)
+    return wrap(header, PIN_SLOT, kdf, {1: bytearray(b"M" * 32)}, pin, DK, lambda size: b"n" * size)
 
 
 def framed(document: object) -> bytes:
@@ -49,7 +49,7 @@ def test_canonical_bytes_are_one_to_one(one: list[bytes], other: list[bytes]) ->
 
 
 def test_the_header_comes_back_as_it_was() -> None:
-    header = wrap(with_pin(), "biometric+device", NO_KDF, MASTERS, b"", DK, b"o" * 12)
+    header = wrap(with_pin(), "biometric+device", NO_KDF, MASTERS, b"", DK, lambda size: b"o" * size)
     assert Header.from_bytes(header.to_bytes()) == header
     assert Header.from_bytes(BARE.to_bytes()) == BARE
 
@@ -136,7 +136,7 @@ def test_every_part_of_the_header_is_bound_into_the_slot() -> None:
 
 
 def test_a_new_pin_rewraps_its_slot_and_leaves_the_others() -> None:
-    header = wrap(with_pin(), "biometric+device", NO_KDF, MASTERS, b"", DK, b"o" * 12)
+    header = wrap(with_pin(), "biometric+device", NO_KDF, MASTERS, b"", DK, lambda size: b"o" * size)
     changed = with_pin(b"582931", header, Kdf.scrypt(4, b"t" * 16))
     other = changed.slot("biometric+device")
     assert other is not None
@@ -146,12 +146,12 @@ def test_a_new_pin_rewraps_its_slot_and_leaves_the_others() -> None:
 
 def test_a_slot_may_hold_the_keys_of_several_epochs() -> None:
     masters = {2: bytearray(b"N" * 32), 1: bytearray(b"M" * 32)}
-    header = wrap(replace(BARE, key_epoch=2), DEVICE_SLOT, NO_KDF, masters, b"", DK, b"n" * 12)
+    header = wrap(replace(BARE, key_epoch=2), DEVICE_SLOT, NO_KDF, masters, b"", DK, lambda size: b"n" * size)
     slot = header.slot(DEVICE_SLOT)
     assert slot is not None
     assert unwrap(header, slot, b"", DK) == masters
     with pytest.raises(ValueError, match="newest"):
-        wrap(BARE, DEVICE_SLOT, NO_KDF, masters, b"", DK, b"n" * 12)
+        wrap(BARE, DEVICE_SLOT, NO_KDF, masters, b"", DK, lambda size: b"n" * size)
 
 
 @pytest.mark.parametrize(

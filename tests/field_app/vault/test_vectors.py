@@ -110,7 +110,7 @@ def test_the_app_wraps_as_frozen() -> None:
     v = V["header_input"]
     bare = Header(vault_id=VAULT_ID, store=StoreName(v["store"]), key_epoch=1, slots=())
     kdf, nonce = Kdf.scrypt(v["n"], bytes.fromhex(v["salt"])), bytes.fromhex(v["nonce"])
-    made = wrap(bare, v["slot"], kdf, {1: bytearray(MASTERS[1])}, V["pin"].encode(), DK, nonce)
+    made = wrap(bare, v["slot"], kdf, {1: bytearray(MASTERS[1])}, V["pin"].encode(), DK, once(nonce))
     assert made.to_bytes() == V["header"].encode()
 
 
