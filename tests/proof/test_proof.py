@@ -57,13 +57,14 @@ def test_the_document_says_what_was_not_shown() -> None:
     later = Stretch(first=5, count=5, tally=PART.run(5, 5), seconds=1.0, commit="abc1234")
     half = Finding(part=PART, stretches=[done, later])
     assert half.unmet == ("10 of 20 numbers were run", "1 violations", "fewer than ten even numbers")
+    scored = {"mutants": 10, "killed": 7, "types": 1, "survived": 1, "timeout": 1, "ignored": 2, "open": 0}
     text = document(
-        "1.2.3", [half], {"referral/x": {"mutants": 10, "killed": 8, "survived": 1, "timeout": 1}}, "2026-02-03"
+        "1.2.3", [half], {"modules": {"referral/x": scored}, "packages": {"referral": scored}}, "2026-02-03"
     )
     assert "| T0 | an example | 10 numbers | 20 | 1 | 1.0 min | abc1234 | **no** |" in text
     assert "- Cases 0 to 9." in text
     assert "- Case 7: seven is not allowed" in text
-    assert "| referral/x | 10 | 8 | 1 | 1 | 90.0 % |" in text
+    assert "| referral/x | 10 | 7 | 1 | 1 | 1 | 0 | 2 | 90.0 % |" in text
     whole = [
         Stretch(first=f, count=c, tally=Tally(cases=c, counts={"even": 5}), seconds=1.0) for f, c in stretches(20, 5)
     ]
