@@ -22,6 +22,7 @@ from pathlib import Path
 
 from field_app.device import Device, Folder, Surroundings, open_folder
 from field_app.outcomes import Trouble
+from field_app.recovery import ASIDE
 from field_app.troubles import FAULTS
 from referral.problems import ProblemCode
 from tests.faults.disk.truth import OWN_SHELVES, Truth, look
@@ -133,6 +134,10 @@ def _shut(device: Device, before: Truth, after: Truth, now: datetime) -> Iterato
         device.outbox.verify(tx)
         if tx.execute("SELECT 1 FROM carriage WHERE name = 'chain_broken'").fetchone():
             yield "the chain of the outbox was begun anew"
+    for incident in device.incidents():
+        yield f"it says that something happened to the records: {incident.kind}"
+    if aside := [path.name for path in device.folder.path.iterdir() if path.name.startswith(ASIDE)]:
+        yield f"files were set aside: {aside}"
     if device.store.check():
         yield "SQLite finds the file damaged"
 
