@@ -1,4 +1,4 @@
-"""Who may see a referral, and who may act on it: one rule for the feed, the pages and the door.
+"""How people stand to a referral, and who reads it: the facts that the table of `grants.py` is asked with.
 
 Deny by default. An officer sees what they referred. While a handoff waits, those who are rung see it; once someone has
 accepted, that person and the other half of their pair; after enrolment the pair. An unnamed tally has no reader beside the
@@ -7,16 +7,15 @@ officer. Supervisors and reviewers work on the pages, whose reading is audited, 
 
 from __future__ import annotations
 
+from case_system.grants import Relation, may
 from case_system.record import Record, User
 from case_system.turn import HANDOFF_NOTICES, WAITS_FOR_SOMEONE, Scene, World
-from referral.lifecycle import Episode, Handoff, Role
+from referral.lifecycle import Episode, Handoff
 from referral.model import Kind, UserId
-from referral.operations import Op
+from referral.operations import Acknowledge, Operation
 from referral.views import NoticeKind
 
 STAFF_NOTICES = HANDOFF_NOTICES | {NoticeKind.NEW_SOCIAL_CONTACT}
-_STEPS_UP = frozenset({Op.ACCEPT, Op.REDIRECT})  # whoever answers is right, rung or not
-_DESK_STEPS = frozenset({Op.OFFER, Op.RECORDS_CHECK, Op.ACCEPT})
 _NOBODYS = WAITS_FOR_SOMEONE | {Handoff.NONE, Handoff.NOT_COMPLETED}
 
 
@@ -29,9 +28,14 @@ def readers(record: Record, rung: frozenset[UserId], world: World) -> frozenset[
     """Everyone whose device may show the referral now; `rung` are the recipients of its handoff and new-referral notices."""
     if record.merged_into is not None:
         return frozenset()
-    who = set() if record.provisional else set(officers(record))
-    if record.tally:
-        return frozenset(who)
+    return staff(record, rung, world) | (frozenset() if record.provisional else officers(record))
+
+
+def staff(record: Record, rung: frozenset[UserId], world: World) -> frozenset[UserId]:
+    """Those of LEAD whose referral it is now: its holder, the holder's pair, its own pair, and who is rung while it waits."""
+    if record.tally or record.merged_into is not None:
+        return frozenset()
+    who: set[UserId] = set()
     held = world.pair_of(record.holder)
     own = world.pairs.get(record.pair) if record.pair else None
     if own is not None:
@@ -48,29 +52,31 @@ def staff_rung(scene: Scene) -> frozenset[UserId]:
     return frozenset(n.recipient for n in scene.notices if n.kind in STAFF_NOTICES)
 
 
-def may_read(reader: User, record: Record, scene: Scene, world: World) -> bool:
-    """True when a case manager or peer may open the record on a page: it waits for someone, or it is theirs."""
-    if record.tally or reader.role not in (Role.CASE_MANAGER, Role.PEER):
-        return False
-    return record.handoff in WAITS_FOR_SOMEONE or reader.user_id in readers(record, staff_rung(scene), world)
+def relations(person: User, record: Record, scene: Scene, world: World) -> frozenset[Relation]:
+    """Every way in which an active person stands to a referral that is here."""
+    found = {Relation.ANY}
+    if (
+        person.user_id in officers(record) and not record.provisional
+    ):  # what was opened on a call code is no officer's yet
+        found.add(Relation.MADE)
+    if record.tally:
+        return frozenset(found)
+    if record.kind is Kind.ARREST and not record.provisional:
+        found.add(Relation.REVIEWS)
+    if person.user_id in staff(record, staff_rung(scene), world):
+        found.add(Relation.HOLDS)
+    if record.handoff in WAITS_FOR_SOMEONE:
+        found.add(Relation.WAITS)
+    if record.handoff in _NOBODYS and person.user_id in world.posts.duty + world.posts.on_call:
+        found.add(Relation.FREE)
+    return frozenset(found)
 
 
-def may_act(op: Op, actor: User, record: Record, scene: Scene, world: World) -> bool:
-    """True when the person has to do with this referral (whether the step fits is the tables' business)."""
-    match actor.role:
-        case Role.OFFICER:
-            return actor.user_id in officers(record)
-        case Role.SUPERVISOR:
-            return True
-        case Role.SAO_REVIEWER:
-            return record.kind is Kind.ARREST and not record.tally and not record.provisional
-        case Role.CASE_MANAGER | Role.PEER:
-            if record.tally:
-                return False
-            if op in _STEPS_UP and record.handoff in WAITS_FOR_SOMEONE:
-                return True
-            on_post = actor.user_id in world.posts.duty + world.posts.on_call
-            free = record.handoff in _NOBODYS and op in _DESK_STEPS and on_post
-            return free or actor.user_id in readers(record, staff_rung(scene), world)
-        case _:
-            return False
+def may_act(operation: Operation, actor: User, record: Record, scene: Scene, world: World) -> bool:
+    """True when the table grants the operation on a referral that is here (whether the step fits is the tracks' business)."""
+    known = relations(actor, record, scene, world)
+    if isinstance(operation.body, Acknowledge):
+        notice_id = operation.body.notice_id
+        if any(n.notice_id == notice_id and n.recipient == actor.user_id for n in scene.notices):
+            known |= {Relation.TOLD}
+    return may(operation.op, actor.role, known)

@@ -19,6 +19,7 @@ from typing import Any, cast
 from case_system import arrival
 from case_system.assignment import Full, choose
 from case_system.audience import may_act, officers, staff_rung
+from case_system.grants import Relation, may
 from case_system.handoff import Ladder, NoticeStep, Ring, advance_notice, can_notice
 from case_system.record import DESK, Amendment, Record, User
 from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Judgement, Scene, Turn, World
@@ -70,11 +71,11 @@ def judge(operation: Operation, actor: User, device_id: str, record: Record, sce
     """
     rule = OPERATIONS[operation.op]
     foreign = device_id != DESK and not rule.from_device
-    if actor.role not in rule.roles or foreign or operation.made_by != actor.user_id:
+    if not may(operation.op, actor.role, frozenset(Relation)) or foreign or operation.made_by != actor.user_id:
         return Judgement(outcome=Outcome.REFUSED, code=ProblemCode.NOT_PERMITTED, record=None if new else record)
     if isinstance(operation.body, Create) and not new:
         return _again(operation, actor, device_id, record, scene, world)
-    if not new and not _concerns(operation, actor, record, scene, world):
+    if not new and not may_act(operation, actor, record, scene, world):
         if actor.user_id in staff_rung(scene):  # it was theirs when they did it
             return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW)
         return Judgement(outcome=Outcome.REFUSED, code=ProblemCode.NOT_PERMITTED, record=record)
@@ -93,12 +94,6 @@ def judge(operation: Operation, actor: User, device_id: str, record: Record, sce
     return turn.done()
 
 
-def _concerns(operation: Operation, actor: User, record: Record, scene: Scene, world: World) -> bool:
-    if isinstance(operation.body, Acknowledge):
-        return any(n.notice_id == operation.body.notice_id and n.recipient == actor.user_id for n in scene.notices)
-    return may_act(operation.op, actor, record, scene, world)
-
-
 def _kept(
     operation: Operation, actor: User, record: Record, world: World, code: ProblemCode, *flags: Flag
 ) -> Judgement:
@@ -114,7 +109,7 @@ def _kept(
 def _again(operation: Operation, actor: User, device_id: str, record: Record, scene: Scene, world: World) -> Judgement:
     """A create for an id that is known: the same person's again, the full form of a draft's copy, or another's id."""
     body = cast(Create, operation.body)
-    if actor.user_id not in officers(record):
+    if not may_act(operation, actor, record, scene, world):
         return Judgement(outcome=Outcome.REFUSED, code=ProblemCode.ID_TAKEN, record=record)
     turn = Turn(
         operation=operation, actor=actor, device_id=device_id, world=world, scene=scene,

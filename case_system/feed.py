@@ -74,10 +74,10 @@ def _changes(reading: Reading, reader: User, device_id: str, items: Sequence[Fee
             case ChangeKind.REFERRAL | ChangeKind.GONE:
                 here = ReferralId(item.object_id)
                 record = records.get(here)
-                if record is None:
+                seen = None if record is None else view(record, reader, users, lines.get(here, ()))
+                if seen is None:
                     out.append(Change(seq=item.seq, kind=ChangeKind.GONE, referral_id=here))
                 else:
-                    seen = view(record, reader, users, lines.get(here, ()))
                     out.append(Change(seq=item.seq, kind=ChangeKind.REFERRAL, referral_id=here, referral=seen))
             case ChangeKind.NOTICE:
                 notice = notices.get(item.object_id)

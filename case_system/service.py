@@ -22,11 +22,12 @@ from typing import TypeVar
 
 from case_system import arrival, enrolment
 from case_system.assignment import posts
-from case_system.audience import may_read, officers
+from case_system.audience import officers, relations
 from case_system.audit import Deed
 from case_system.board import Board, lay_out
 from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
+from case_system.grants import DESK_ROUTES, Channel, sight
 from case_system.handoff import Climb, Ladder, Ring, climb
 from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
@@ -46,7 +47,7 @@ from case_system.storage import (
     Unreachable,
 )
 from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
-from case_system.views import de_identified, for_reviewer
+from case_system.views import as_seen
 from referral.lifecycle import Episode, Role
 from referral.model import Kind, OpId, ReferralId, UserId, is_referral_id
 from referral.numbers import receipt_number
@@ -269,22 +270,10 @@ class CaseService:
 
     @staticmethod
     def _readable(user: User, record: Record, docket: Docket, world: World) -> Record | None:
-        told = record.referral
         if not user.active:
             return None
-        match user.role:
-            case Role.SUPERVISOR:
-                return record
-            case Role.CASE_MANAGER | Role.PEER:
-                return record if may_read(user, record, docket.scene(record), world) else None
-            case Role.SAO_REVIEWER if record.kind is Kind.ARREST and not record.tally:
-                return replace(record, referral=None if told is None else for_reviewer(told), amendments=())
-            case Role.OFFICER if user.user_id in officers(record):
-                return replace(record, referral=None, amendments=())
-            case Role.EVALUATOR:
-                return replace(record, referral=None if told is None else de_identified(told), amendments=())
-            case _:
-                return None
+        seen = sight(Channel.PAGE, user.role, relations(user, record, docket.scene(record), world))
+        return as_seen(record, seen)
 
     def open_provisional(self, actor: UserId, call_code: str, officer: UserId | None = None) -> ReferralId:
         """Offer a handoff now for a referral that has not arrived, known by the code that was read out.
@@ -300,7 +289,7 @@ class CaseService:
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> ReferralId:
             world = self._world(docket, pack, now)
             user = world.users.get(actor)
-            if user is None or not user.active or user.role not in (Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR):
+            if user is None or not user.active or user.role not in DESK_ROUTES["POST /desk/provisional"]:
                 raise Refused(ProblemCode.NOT_PERMITTED)
             if officer is not None and (officer not in world.users or world.users[officer].role is not Role.OFFICER):
                 raise Refused(ProblemCode.INVALID_VALUE, detail="There is no officer of that name.")

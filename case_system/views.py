@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 from case_system.audience import officers
+from case_system.grants import Channel, Relation, Sight, sight
 from case_system.record import Record, User
 from referral.codec import to_wire
-from referral.lifecycle import Episode, Handoff, Release, Role
+from referral.lifecycle import Episode, Handoff, Release
 from referral.model import Person, Referral, UserId
 from referral.views import Flag, Happening, ReferralView, TimelineEntry
 
@@ -36,12 +37,34 @@ def name_of(users: Mapping[UserId, User], user_id: str | None) -> str | None:
     return user.name if user is not None else user_id
 
 
-def view(record: Record, reader: User, users: Mapping[UserId, User], lines: Sequence[TimelineEntry]) -> ReferralView:
-    """The view of one reader who may see the referral."""
-    whole = _view(record, reader, users, lines)
-    if reader.user_id in officers(record) and reader.role is not Role.CASE_MANAGER and reader.role is not Role.PEER:
-        return _for_officer(record, whole)
-    return whole
+def view(
+    record: Record, reader: User, users: Mapping[UserId, User], lines: Sequence[TimelineEntry]
+) -> ReferralView | None:
+    """The view on a device of someone who is among the referral's readers; None where their role sees nothing there."""
+    related = {Relation.MADE, Relation.HOLDS} if reader.user_id in officers(record) else {Relation.HOLDS}
+    match sight(Channel.DEVICE, reader.role, related):
+        case Sight.WHOLE:
+            return _view(record, reader, users, lines)
+        case Sight.PROCESS:
+            return _for_officer(record, _view(record, reader, users, lines))
+        case _:
+            return None
+
+
+def as_seen(record: Record, seen: Sight) -> Record | None:
+    """The record as a page may show it."""
+    told = record.referral
+    match seen:
+        case Sight.WHOLE:
+            return record
+        case Sight.REVIEW:
+            return replace(record, referral=None if told is None else for_reviewer(told), amendments=())
+        case Sight.DE_IDENTIFIED:
+            return replace(record, referral=None if told is None else de_identified(told), amendments=())
+        case Sight.PROCESS | Sight.NOTHING:  # process alone has no page
+            return None
+        case _:
+            assert_never(seen)
 
 
 def _view(record: Record, reader: User, users: Mapping[UserId, User], lines: Sequence[TimelineEntry]) -> ReferralView:
@@ -106,7 +129,7 @@ def _for_officer(record: Record, whole: ReferralView) -> ReferralView:
 
 def for_reviewer(referral: Referral) -> Referral:
     """What the State's Attorney's reviewer may read: never note, descriptor or reach."""
-    return replace(referral, note=None, reach=None, person=replace(referral.person, descriptor=None))
+    return replace(referral, note=None, reach=None, person=replace(referral.person, descriptor=None), extra={})
 
 
 def de_identified(referral: Referral) -> Referral:

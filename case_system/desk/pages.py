@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from case_system.board import Board
 from case_system.desk.steps import BY_NAME, operation, possible
+from case_system.grants import DESK_ROUTES
 from case_system.ports import Clock, RandomBytes
 from case_system.record import Record
 from case_system.streams import Streams
@@ -44,7 +45,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
-DESK_ROLES = frozenset({Role.CASE_MANAGER, Role.PEER, Role.SAO_REVIEWER, Role.SUPERVISOR})
+DESK_ROLES = DESK_ROUTES["GET /desk"]
 
 
 class Signed(Protocol):

@@ -11,9 +11,8 @@ import pytest
 from case_system import effects
 from case_system.service import CaseService
 from case_system.store.reading import SqlReading
-from referral.lifecycle import Role
 from referral.model import UserId
-from referral.operations import OPERATIONS, Op
+from referral.operations import Op
 from referral.port import SyncRequest, SyncResponse
 from tests.faults.api.part import PART, run
 from tests.proof.part import in_ci, require_clean
@@ -55,8 +54,7 @@ def test_an_answer_that_is_not_as_published_is_seen(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_role_that_does_what_it_may_not_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    everyone = {op: replace(rule, roles=frozenset(Role), from_device=True) for op, rule in OPERATIONS.items()}
-    monkeypatch.setattr(effects, "OPERATIONS", everyone)
+    monkeypatch.setattr(effects, "may", lambda *_: True)
     monkeypatch.setattr(effects, "may_act", lambda *_: True)
     assert "authorisation bypass" in sentences()
 

@@ -1,0 +1,153 @@
+"""Who may do what to which referral, and what of it they see: the one table, deny by default.
+
+Theory. A person is related to a referral in some ways at a moment (`Relation`, found by `audience.relations`). A row grants an
+operation to a role where one of the named relations holds; a row of `SIGHTS` says what a role sees where. What is in no row is
+denied. Whether a granted step fits the referral's state is the business of `referral/lifecycle.py`, not of authorisation.
+
+The door, the feed, the pages, docs/authorisation.md and the exhaustive test (tests/faults/authorisation) read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from referral.lifecycle import Role
+from referral.operations import Op
+
+
+class Relation(StrEnum):
+    """How a person stands to a referral."""
+
+    NEW = "new"  # nobody has used its id
+    MADE = "made"  # made it, or it was made for them
+    HOLDS = "holds"  # holds or is offered its handoff, or works in its pair, or is rung for it while it waits
+    WAITS = "waits"  # its handoff waits for someone, whoever that will be
+    FREE = "free"  # nobody has it, and the person stands on a post (duty or on call)
+    REVIEWS = "reviews"  # a named arrest, open to the State's Attorney's reviewers
+    TOLD = "told"  # is the recipient of the notice that the operation names
+    ANY = "any"  # every referral
+
+
+class Channel(StrEnum):
+    """Where something is read."""
+
+    DEVICE = "device"  # the feed of an enrolled device
+    PAGE = "page"  # a desk page; each look is audited
+
+
+class Sight(StrEnum):
+    """How much of a referral is seen."""
+
+    NOTHING = "nothing"
+    PROCESS = "process"  # states and names of colleagues, nothing of the person and nothing clinical
+    REVIEW = "review"  # without note, descriptor and reach
+    DE_IDENTIFIED = "de_identified"
+    WHOLE = "whole"
+
+
+_R = Relation
+_MADE, _HOLDS, _ANY, _REVIEWS, _TOLD = (frozenset({r}) for r in (_R.MADE, _R.HOLDS, _R.ANY, _R.REVIEWS, _R.TOLD))
+_MAKES = frozenset({_R.NEW, _R.MADE})
+_STEPS_UP = frozenset({_R.HOLDS, _R.WAITS})  # whoever answers is right, rung or not
+_TAKES = _STEPS_UP | {_R.FREE}
+_DESK = frozenset({_R.HOLDS, _R.FREE})
+
+_OFFICER, _CM, _PEER, _SUPERVISOR, _SAO = (
+    Role.OFFICER, Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR, Role.SAO_REVIEWER,
+)  # fmt: skip
+
+GRANTS: Mapping[Op, Mapping[Role, frozenset[Relation]]] = MappingProxyType({
+    Op.CREATE: {_OFFICER: _MAKES, _SUPERVISOR: _MAKES},
+    Op.INCOMPLETE: {_OFFICER: _MAKES},
+    Op.AMEND: {_OFFICER: _MADE},
+    Op.WITHDRAW: {_OFFICER: _MADE},
+    Op.ASK_WITHDRAWAL: {_OFFICER: _MADE},
+    Op.SAO_CALL: {_OFFICER: _MADE},
+    Op.ON_THE_WAY: {_OFFICER: _MADE},
+    Op.MET: {_OFFICER: _MADE, _CM: _HOLDS, _PEER: _HOLDS},
+    Op.NOT_COMPLETED: {_OFFICER: _MADE, _CM: _HOLDS, _PEER: _HOLDS, _SUPERVISOR: _ANY},
+    Op.ACCEPT: {_CM: _TAKES, _PEER: _TAKES, _SUPERVISOR: _ANY},
+    Op.REDIRECT: {_CM: _STEPS_UP, _PEER: _STEPS_UP, _SUPERVISOR: _ANY},
+    Op.INTAKE: {_CM: _HOLDS},
+    Op.CONTACT: {_CM: _HOLDS, _PEER: _HOLDS},
+    Op.RELEASE: {_CM: _HOLDS, _PEER: _HOLDS},
+    Op.ACKNOWLEDGE: {role: _TOLD for role in Role if role not in (Role.SYSTEM, Role.EVALUATOR)},
+    Op.OFFER: {_CM: _DESK, _SUPERVISOR: _ANY},
+    Op.RECORDS_CHECK: {_CM: _DESK, _SUPERVISOR: _ANY},
+    Op.SAO_APPROVE: {_SAO: _REVIEWS},
+    Op.SAO_DECLINE: {_SAO: _REVIEWS},
+    Op.SAO_ASK: {_SAO: _REVIEWS},
+    Op.CONFIRM_SAO_CALL: {_SAO: _REVIEWS},
+    Op.PARTNER_VOTE: {_SAO: _REVIEWS, _SUPERVISOR: _ANY},
+    Op.CHARGE: {_SAO: _REVIEWS},
+    Op.ENROL: {_SUPERVISOR: _ANY},
+    Op.CLOSE: {_CM: _HOLDS, _SUPERVISOR: _ANY},
+    Op.REOPEN: {_SUPERVISOR: _ANY},
+})  # fmt: skip
+
+# The first row that fits counts: an officer's own referral stays process only, whatever else they are to it.
+SIGHTS: Mapping[Channel, Mapping[Role, tuple[tuple[Relation, Sight], ...]]] = MappingProxyType({
+    Channel.DEVICE: {
+        _OFFICER: ((_R.MADE, Sight.PROCESS),),
+        _CM: ((_R.HOLDS, Sight.WHOLE),),
+        _PEER: ((_R.HOLDS, Sight.WHOLE),),
+        _SUPERVISOR: ((_R.MADE, Sight.PROCESS), (_R.HOLDS, Sight.WHOLE)),
+    },
+    Channel.PAGE: {
+        _CM: ((_R.HOLDS, Sight.WHOLE), (_R.WAITS, Sight.WHOLE)),
+        _PEER: ((_R.HOLDS, Sight.WHOLE), (_R.WAITS, Sight.WHOLE)),
+        _SAO: ((_R.REVIEWS, Sight.REVIEW),),
+        _SUPERVISOR: ((_R.ANY, Sight.WHOLE),),
+        Role.EVALUATOR: ((_R.ANY, Sight.DE_IDENTIFIED),),
+    },
+})  # fmt: skip
+
+_CODES = frozenset({
+    "referral_id", "kind", "willing", "whereabouts", "eta_at", "destination", "offence_codes", "quantity", "exclusions.open_warrant",
+    "exclusions.safety_threat", "exclusions.under_supervision", "exclusions.disqualifying_record", "exclusions.open_case",
+    "safety_reason", "person.birth.age", "person.birth.adult", "basis", "urgency", "reason", "language", "interpreter", "immediate_need",
+    "occurred_at", "pack", "form",
+})  # fmt: skip
+
+# What a sight shows of what was recorded, by wire path; a field that is not here is not shown. WHOLE shows all that is kept.
+SHOWN: Mapping[Sight, frozenset[str]] = MappingProxyType({
+    Sight.NOTHING: frozenset(),
+    Sight.PROCESS: frozenset(),
+    Sight.DE_IDENTIFIED: _CODES,
+    Sight.REVIEW: _CODES | {
+        "place.text", "place.lat", "place.lon", "place.accuracy_m", "place.source", "place.outside_reason", "place.zone",
+        "place.fix_age_s", "person.name", "person.birth.date", "incident_number", "scene_id", "for_officer",
+    },
+})  # fmt: skip
+
+# What the process shows of a view. Of handoff, release, episode and timeline it shows the clinical part only under a signed
+# release that names police (42 CFR Part 2).
+PROCESS_SHOWN: frozenset[str] = frozenset({
+    "referral_id", "revision", "kind", "receipt", "received_at", "review", "handoff", "charge", "release", "episode", "flags", "officer",
+    "officer_name", "case_manager", "offered_at", "unanswered_since", "timeline",
+})  # fmt: skip
+
+_AT_DESK = frozenset({_CM, _PEER, _SAO, _SUPERVISOR})
+# Desk routes, and who may use them at all. "/desk" itself shows the sign-in page to everybody else.
+DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
+    "GET /desk": _AT_DESK,
+    "GET /desk/board": _AT_DESK,
+    "GET /desk/stream": _AT_DESK,
+    "GET /desk/r/{referral_id}": _AT_DESK,
+    "POST /desk/do": _AT_DESK,
+    "POST /desk/out": _AT_DESK,
+    "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),
+})  # fmt: skip
+
+
+def may(op: Op, role: Role, relations: Collection[Relation]) -> bool:
+    """True when the table grants the operation to the role in one of these relations."""
+    return not GRANTS.get(op, {}).get(role, frozenset()).isdisjoint(relations)
+
+
+def sight(channel: Channel, role: Role, relations: Collection[Relation]) -> Sight:
+    """How much the role sees there."""
+    rows = SIGHTS[channel].get(role, ())
+    return next((seen for relation, seen in rows if relation in relations), Sight.NOTHING)
