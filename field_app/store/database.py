@@ -142,6 +142,7 @@ class Store:
         self._turn = threading.RLock()
         self._writing = False
         self._reading = False
+        self._index: int | None = None  # see keep_unread
         try:
             _create_private(path)
         except OSError as error:
@@ -159,6 +160,7 @@ class Store:
                     connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
         except BaseException:
             connection.close()
+            self._let_go()
             raise
 
     @contextmanager
@@ -249,6 +251,12 @@ class Store:
         """Close the file; the last one to close it empties its log. May be called twice."""
         with self._turn:
             self.database.conn.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        index, self._index = self._index, None
+        if index is not None:
+            os.close(index)
 
     def _settle(self, connection: sqlite3.Connection) -> None:
         owner = _pragma(connection, "application_id")
@@ -265,7 +273,7 @@ class Store:
 
     def _keep_unread(self, connection: sqlite3.Connection) -> None:
         try:
-            keep_unread(self.path, connection)
+            self._index = keep_unread(self.path, connection)
         except NotWritten as error:  # going on would write over what is not kept yet
             raise (DiskFull if error.disk_full else StoreUnusable)("the log of a crash cannot be kept") from error
         except NotRead as error:

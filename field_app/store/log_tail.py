@@ -14,11 +14,13 @@ the mirrored generation can. Must not know: what is in the pages.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import struct
 from pathlib import Path
 from typing import Final
 
+from field_app.vault.errors import NotRead
 from field_app.vault.files import read_whole, write_durably
 
 _HEADER: Final = 32
@@ -29,10 +31,12 @@ _REPLAYED_AT: Final = 16  # mxFrame, in the byte order of the machine
 KEPT: Final = ".unread-"
 
 
-def keep_unread(database: Path, connection: sqlite3.Connection) -> Path | None:
-    """Copy the log aside if it holds what SQLite will not replay; where the copy is. Call it before the first write.
+def keep_unread(database: Path, connection: sqlite3.Connection) -> int | None:
+    """Copy the log aside if it holds what SQLite will not replay. Call it before the first write.
 
-    The copy is named after its content, so that the same log is kept once. Errors: sqlite3.Error, VaultError.
+    Returns a descriptor of the index beside the log that must stay open as long as the connection: where locks belong to a process,
+    closing any descriptor of a file lets go of all its locks on it, SQLite's too, and the next process would begin the index anew under
+    this one. The copy is named after its content, so that the same log is kept once. Errors: sqlite3.Error, VaultError.
     """
     log = database.with_name(f"{database.name}-wal")
     if not (log.exists() and log.stat().st_size):
@@ -40,15 +44,39 @@ def keep_unread(database: Path, connection: sqlite3.Connection) -> Path | None:
     connection.execute("BEGIN IMMEDIATE")  # no other process is in the middle of a transaction now
     try:
         data = read_whole(log) or b""
-        index = read_whole(database.with_name(f"{database.name}-shm")) or b""
+        descriptor, index = _begin_of(database.with_name(f"{database.name}-shm"))
     finally:
         connection.execute("ROLLBACK")
+    try:
+        _keep(database, log, data, index)
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)  # the connection is given up as well
+        raise
+    return descriptor
+
+
+def _begin_of(index: Path) -> tuple[int | None, bytes]:
+    """An open descriptor of the index, and its first bytes. Errors: NotRead."""
+    try:
+        descriptor = os.open(index, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return None, b""
+    except OSError as error:
+        raise NotRead(f"{index.name}: {error.strerror}") from error
+    try:
+        return descriptor, os.read(descriptor, _REPLAYED_AT + _REPLAYED.size)
+    except OSError as error:
+        os.close(descriptor)
+        raise NotRead(f"{index.name}: {error.strerror}") from error
+
+
+def _keep(database: Path, log: Path, data: bytes, index: bytes) -> None:
     if len(index) < _REPLAYED_AT + _REPLAYED.size or not unread(data, _REPLAYED.unpack_from(index, _REPLAYED_AT)[0]):
-        return None
+        return
     copy = database.with_name(f"{log.name}{KEPT}{hashlib.sha256(data).hexdigest()[:16]}")
     if not copy.exists():
         write_durably(copy, data)
-    return copy
 
 
 def kept(database: Path) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -197,6 +198,23 @@ def test_reading_nests_and_writing_inside_it_is_misuse(store: Store) -> None:
             inner.execute("SELECT 1")
         tx.execute(INSERT, [b"i" * 16, b"b"])
     assert rows(store) == before + 1
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux's list of locks")
+def test_a_file_opened_after_a_crash_keeps_its_locks(store: Store, path: Path, tmp_path: Path) -> None:
+    with store.write() as tx:
+        tx.execute(INSERT, [b"i" * 16, b"b"])
+    after = tmp_path / "after"
+    after.mkdir()
+    for name in (path.name, f"{path.name}-wal"):
+        (after / name).write_bytes((tmp_path / name).read_bytes())
+    opened = Store(after / path.name)
+    inode = os.stat(after / f"{path.name}-shm").st_ino
+    held = [line for line in Path("/proc/locks").read_text().splitlines() if f":{inode} " in line]
+    assert held, "another process would begin the index of the log anew"
+    assert rows(opened) == 1
+    opened.close()
+    opened.close()
 
 
 def test_a_copy_holds_what_lies_in_the_log_too(store: Store, path: Path) -> None:
