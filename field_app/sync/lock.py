@@ -4,6 +4,7 @@ side by side. A process that dies lets go of it by itself; the file's content an
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,8 @@ class FolderLock:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
-            raise NotWritten(f"{self._path.name}: {error.strerror}") from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise NotWritten(f"{self._path.name}: {error.strerror}", disk_full=full) from error
         try:
             _lock(descriptor)
             yield

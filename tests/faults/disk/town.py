@@ -9,31 +9,34 @@ number nor their order. Must not know: what is done on the device, what goes wro
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from case_system.store import foundation
 from field_app import device as devices
+from field_app import enrolment
 from field_app.actions import Actions
 from field_app.compose import assemble
-from field_app.device import Device, Folder, Surroundings
+from field_app.device import Device, Surroundings
 from field_app.outcomes import Enrolled, Trouble
 from field_app.vault.keystores import FileKeys
 from referral.lifecycle import Role
 from referral.programme import Programme
+from referral.programme import load as load_pack
 from tests.support.agency import Agency, StillClock
 from tests.support.station import Line, StationClock
 
 FIRST_PIN: Final = "473920"
 CHOSEN_PIN: Final = "heron over the winter canal"
 OFFICER: Final = "o1"
+BALLAST: Final = 96 * 1024  # room for a save or two
 
 
-def machine(folder: Path, clock: StillClock, seed: int) -> Surroundings:
+def machine(folder: Path, clock: StillClock, seed: int, ballast: int = BALLAST) -> Surroundings:
     """A computer whose key store is files beside the vault, at the smallest cost of a PIN."""
     return Surroundings(
         keystores=[FileKeys(folder / "keys")],
@@ -43,6 +46,7 @@ def machine(folder: Path, clock: StillClock, seed: int) -> Surroundings:
         minimum_n=2,
         app="lead-field/test",
         platform="test",
+        ballast_bytes=ballast,
     )
 
 
@@ -108,30 +112,18 @@ class Town:
 
 @contextmanager
 def packs_read_once() -> Iterator[None]:
-    """Read each installed pack once in this process, but look each time whether its files are there and of their size.
+    """Let each pack, known by all its bytes, be understood once in this process: it is most of the time of an opening."""
+    known: dict[frozenset[tuple[str, bytes]], Programme] = {}
+    original = load_pack
 
-    For thousands of openings of the same device: reading a pack is most of the time of one.
-    """
-    known: dict[str, tuple[Programme, dict[str, int]]] = {}
-    original = devices.read_pack
+    def load(files: Mapping[str, bytes]) -> Programme:
+        key = frozenset(files.items())
+        if key not in known:
+            known[key] = original(files)
+        return known[key]
 
-    def read(folder: Folder, digest: str) -> Programme:
-        where = folder.pack(digest)
-        if digest in known and all(_size(where / name) == size for name, size in known[digest][1].items()):
-            return known[digest][0]
-        programme = original(folder, digest)
-        known[digest] = (programme, {entry.name: entry.stat().st_size for entry in os.scandir(where)})
-        return programme
-
-    devices.read_pack = read
+    devices.load_pack = enrolment.load_pack = foundation.load = load  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        devices.read_pack = original
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
+        devices.load_pack = enrolment.load_pack = foundation.load = original  # type: ignore[attr-defined]

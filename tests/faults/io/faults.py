@@ -1,6 +1,6 @@
 """The faults of T4 in order of number: every call of every step fails, in every way that such a call can.
 
-Round by round: in the first, each call fails once in one way; the next rounds go through the other ways and through faults that
+First the full disk: before each step with room for so many bytes, from none on. Then round by round: in the first, each call fails once in one way; the next rounds go through the other ways and through faults that
 stay. In every second case of a round the app dies of it and its recovery meets a fault of its own, at a call that moves on with
 the rounds. Must not know: how a fault is brought about.
 """
@@ -26,6 +26,8 @@ _WAYS: Final[Mapping[Calls, tuple[tuple[Action, int], ...]]] = {
     Calls.READ: ((Action.FAIL, errno.EIO),),
 }
 MOST_WAYS: Final = 6  # three errors, once and staying
+RECOVERY_CALLS: Final = 70
+ROOMS: Final = (0, 1, 100, 1000, 4096, 10_000, 20_000, 40_000, 80_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +41,21 @@ class Fault:
     error: int
     sticky: bool
     recovery: int | None
+    room: int | None = None
 
     @property
     def word(self) -> str:
         """As people read it."""
+        if self.room is not None:
+            return f"a disk with {self.room} bytes at {self.step}"
         how = "short" if self.action is Action.SHORT else errno.errorcode.get(self.error, str(self.error))
         return f"{how} at {self.calls.name} {self.at} of {self.step}{' and from then on' if self.sticky else ''}"
 
     @property
     def kind(self) -> str:
         """What it is counted under."""
+        if self.room is not None:
+            return "a full disk"
         how = "short" if self.action is Action.SHORT else errno.errorcode.get(self.error, str(self.error))
         return f"{self.calls.name} {how} {'staying' if self.sticky else 'once'}"
 
@@ -60,15 +67,21 @@ class Faults:
         self._calls = [
             (step, calls, at) for step, found in seen.items() for calls, n in found.items() for at in range(1, n + 1)
         ]
+        self._rooms = [(step, room) for step in seen for room in ROOMS]
 
     @property
     def calls(self) -> int:
-        """How many calls there are: the cases of one round."""
-        return len(self._calls)
+        """How many full disks and calls there are: the cases until each was met once."""
+        return len(self._rooms) + len(self._calls)
 
     def __getitem__(self, number: int) -> Fault:
         """The fault of a case."""
-        rounds, place = divmod(number, self.calls)
+        if number < len(self._rooms):
+            step, room = self._rooms[number]
+            return Fault(
+                step=step, calls=Calls.WRITE, at=0, action=Action.NONE, error=errno.ENOSPC, sticky=True, recovery=None, room=room
+            )  # fmt: skip
+        rounds, place = divmod(number - len(self._rooms), len(self._calls))
         step, calls, at = self._calls[place]
         ways = _WAYS[calls]
         turn = rounds + at
@@ -83,6 +96,3 @@ class Faults:
             sticky=(turn // len(ways) + rounds // MOST_WAYS) % 2 == 1 and action is not Action.SHORT,
             recovery=1 + (7 * place + rounds) % RECOVERY_CALLS if dies else None,
         )
-
-
-RECOVERY_CALLS: Final = 70

@@ -27,6 +27,7 @@ from tests.faults.disk.truth import Truth, look
 from tests.faults.io.faults import Fault
 
 STAYS: Final = (Shelf.RECORD.value, Shelf.DRAFT.value, Shelf.OWN.value)
+SAVING: Final = ("save", "save_social", "save_unnamed", "draft", "agree", "answer", "submit", "amend", "withdraw")
 SENDS: Final = 4  # one case in so many sends afterwards, too
 _HONEST: Final = {
     errno.ENOSPC: (ProblemCode.DISK_FULL,),
@@ -38,18 +39,24 @@ def play(stage: Stage, control: Control, fault: Fault, number: int) -> str:
     """Do the case; what the app said, in a word. Errors: Broken."""
     scene = stage.scenes[fault.step]
     fortnight, step = stage.begin(fault.step, seed=1000 + number)
-    control.arm(fault.action, at=fault.at, calls=fault.calls, error=fault.error, sticky=fault.sticky)
+    town = stage.town
+    kept = town.actions._device is not None and town.device.ballast.whole
+    if fault.room is None:
+        control.arm(fault.action, at=fault.at, calls=fault.calls, error=fault.error, sticky=fault.sticky)
+    else:
+        control.leave_room(fault.room)
     try:
         said = ask(step)
         if fault.sticky and isinstance(said, Trouble):
             said = ask(step)
-        hits = control.hits
+        met = control.hits > 0 or fault.room is not None
     finally:
         control.calm()
     _understood(said, fault)
-    if not hits:
+    if not met:
         return "not met"
-    town = stage.town
+    if fault.room is not None and kept and fault.step in SAVING and isinstance(said, Trouble):
+        raise Broken(f"the ballast was there, and the app says {said.problem} ({said.detail})")
     if fault.recovery is not None:
         town.abandon()
         control.arm(Action.FAIL, at=fault.recovery, calls=CHANGING | Calls.READ | Calls.LOCK, error=errno.EIO)

@@ -89,7 +89,7 @@ class Image:
             where = self._disk / path
             if content is None:
                 where.mkdir()
-            elif "programme/" in path:
+            elif "programme/" in path or path.endswith("/ballast"):
                 where.hardlink_to(self._share(content))
             else:
                 where.write_bytes(content)
