@@ -17,10 +17,11 @@ import hashlib
 import os
 import sqlite3
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from field_app.vault.errors import NotRead
+from field_app.vault.errors import NotRead, NotWritten
 from field_app.vault.files import read_whole, write_durably
 
 _HEADER: Final = 32
@@ -76,7 +77,12 @@ def _keep(database: Path, log: Path, data: bytes, index: bytes) -> None:
         return
     copy = database.with_name(f"{log.name}{KEPT}{hashlib.sha256(data).hexdigest()[:16]}")
     if not copy.exists():
-        write_durably(copy, data)
+        try:
+            write_durably(copy, data)
+        except NotWritten:
+            with suppress(OSError):
+                os.link(log, copy)  # needs no room, and outlives the name that SQLite removes when it closes
+            raise
 
 
 def kept(database: Path) -> tuple[Path, ...]:
