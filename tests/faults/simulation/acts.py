@@ -65,7 +65,7 @@ _STEPS: Final[dict[Op, Do]] = {
     Op.RELEASE: lambda a, r, d: a.release(r, ReleaseEvent.VERBAL),
     Op.CLOSE: lambda a, r, d: a.close_referral(r, CloseReason.COMPLETED),
 }
-_OFTEN: Final = {Op.ACCEPT: 6, Op.MET: 4, Op.AMEND: 3, Op.INTAKE: 3, Op.WITHDRAW: 1, Op.CLOSE: 1}
+_OFTEN: Final = {Op.ACCEPT: 6, Op.MET: 4, Op.AMEND: 5, Op.INTAKE: 3, Op.WITHDRAW: 1, Op.CLOSE: 1}
 
 
 def save(world: World, phone: Phone, dice: Random) -> None:

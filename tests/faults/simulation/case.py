@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -33,7 +34,14 @@ def workshop() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(packs_read_once())
         template()
-        yield
+        before = gc.get_threshold()
+        gc.freeze()  # the template stays: nobody need look for cycles in it
+        gc.set_threshold(50_000, 20, 50)
+        try:
+            yield
+        finally:
+            gc.set_threshold(*before)
+            gc.unfreeze()
 
 
 def play(schedule: Schedule) -> Outcome:

@@ -48,7 +48,7 @@ def heal(world: World) -> None:
         _nothing_ahead_judged(world)
         world.central.upgraded = True
         world.central.reread()
-    if world.seed % 2 == 0:
+    if world.seed % 3 == 0:
         _dispatch(world)
     _rest(world)
 

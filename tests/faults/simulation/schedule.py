@@ -80,7 +80,7 @@ def draw(seed: int) -> Schedule:
     dice = random.Random(f"schedule {seed}")
     fault, step = _CELLS[seed % len(_CELLS)]
     phones = max(_phones(dice), 2 if fault in _AMONG_SEVERAL else 1)
-    acts = dice.randint(1, 3) + (phones - 1 if phones < 4 else phones // 2)
+    acts = dice.randint(1, 2) + (phones - 1 if phones < 4 else phones // 2)
     entries: list[Entry] = []
 
     def put(at: int, what: Act | Fault, who: int, step: Step = Step.IDLE) -> None:
@@ -93,14 +93,18 @@ def draw(seed: int) -> Schedule:
         put(at, dice.choices([a for a, _ in _FREE], [w for _, w in _FREE])[0], dice.randrange(phones))
     end = at + _pause(dice)
     faults = [(fault, step)]
-    for _ in range(dice.choice((0, 0, 1, 1, 2)) + phones // 4):
+    for _ in range(dice.choice((0, 0, 1, 1)) + phones // 4):
         more = dice.choice(_CELLS)
         if more[0] not in _RARE or dice.random() < 0.2:
             faults.append(more)
     for fault, step in faults:
         when, who = dice.randrange(1_000, end), dice.randrange(phones)
         if (first := _BEFORE.get(fault)) is not None:
-            put(max(0, when - dice.randrange(1, 60_000)), first, who)
+            before = max(0, when - dice.randrange(10_000, 60_000))
+            put(before, first, who)
+            if fault is Fault.RESTORE:  # something that the backup does not know, and that was told to others
+                put(before + 2_000, Act.SAVE, 0)
+                put(before + 4_000, Act.POLL, 1 % phones)
         if step is Step.WIPING:
             put(when + 1, Fault.WIPE, who)
         put(when, fault, who, step)
@@ -109,6 +113,9 @@ def draw(seed: int) -> Schedule:
         if fault is Fault.RACE:
             for n in (1, 2):
                 put(max(0, when - 9_000 * n), Act.SAVE, 0)
+        if fault is Fault.CLOCK:
+            for n in (1, 2):
+                put(when + 6_000 * n, Act.GO_ON, who)
         if fault is Fault.CLOCK and dice.random() < 0.6:  # while a wait is running
             put(when - 600 if step is Step.IDLE else when, Fault.DROP, who, Step.GOING)
             put(when - 500 if step is Step.IDLE else when, Act.SAVE, who)

@@ -14,9 +14,10 @@ from tests.faults.zoo.at_the_case_system import AT_THE_CASE_SYSTEM
 from tests.faults.zoo.by_itself import BY_THEMSELVES
 from tests.faults.zoo.defect import Defect
 from tests.faults.zoo.on_the_device import ON_THE_DEVICE
+from tests.faults.zoo.overtaking import OVERTAKING
 
 WITHIN: Final = 1_000
-DEFECTS: Final = (*ON_THE_DEVICE, *AT_THE_CASE_SYSTEM, *BY_THEMSELVES)
+DEFECTS: Final = (*ON_THE_DEVICE, *AT_THE_CASE_SYSTEM, *BY_THEMSELVES, *OVERTAKING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
