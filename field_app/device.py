@@ -439,24 +439,29 @@ def key_state(device: Device) -> KeyState:
 
 
 def read_pack(folder: Folder, digest: str) -> Programme:
-    """The installed pack. Errors: DamagedRow unless it is the one that was installed."""
-    where = folder.pack(digest)
-    try:
-        programme = load_pack({name: (where / name).read_bytes() for name in PACK_FILES})
-    except (OSError, PackError) as error:
-        raise DamagedRow("the programme pack is missing or damaged") from error
-    if programme.digest != digest:
-        raise DamagedRow("the programme pack is not the one that was installed")
-    return programme
+    """The installed pack, from its copy where the first is damaged. Errors: DamagedRow if neither is the one that was installed."""
+    trouble: DamagedRow | None = None
+    for where in (folder.pack(digest), folder.pack_copy(digest)):
+        try:
+            files = {name: (where / name).read_bytes() for name in PACK_FILES}
+            if (programme := load_pack(files)).digest == digest:
+                if trouble is not None:
+                    with suppress(NotWritten):
+                        write_pack(folder, digest, files)
+                return programme
+            trouble = DamagedRow("the programme pack is not the one that was installed")
+        except (OSError, PackError):
+            trouble = trouble or DamagedRow("the programme pack is missing or damaged")
+    raise trouble or DamagedRow("the programme pack is missing")
 
 
 def write_pack(folder: Folder, digest: str, files: Mapping[str, bytes]) -> None:
-    """Keep a pack's files. Errors: NotWritten."""
-    where = folder.pack(digest)
-    make_folder(where)
-    for name in PACK_FILES:
-        if name in files:
-            write_durably(where / name, files[name])
+    """Keep a pack's files, twice: without a pack nothing is sent, and a sector may go bad. Errors: NotWritten."""
+    for where in (folder.pack(digest), folder.pack_copy(digest)):
+        make_folder(where)
+        for name in PACK_FILES:
+            if name in files:
+                write_durably(where / name, files[name])
 
 
 def write_card(folder: Folder, binding: Binding) -> None:

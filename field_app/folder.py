@@ -76,6 +76,9 @@ class Folder:
     def pack(self, digest: str) -> Path:
         return self.path / "programme" / digest[:32]
 
+    def pack_copy(self, digest: str) -> Path:
+        return self.path / "programme" / f"{digest[:32]}.copy"
+
     @property
     def enrolled(self) -> bool:
         """Whether a whole enrolment is here: its last two files say so, and either is enough."""

@@ -56,9 +56,31 @@ def test_a_pack_that_is_not_whole_changes_nothing(officer: Station, harm: str) -
 
 def test_an_installed_pack_that_was_changed_is_not_used(officer: Station) -> None:
     officer.actions.close()
-    path = next((officer.folder / "programme").glob("*/programme.json"))
-    path.write_text(path.read_text().replace("410-555-0101", "410-555-0666"))
+    first, copy = sorted((officer.folder / "programme").glob("*/programme.json"))
+    whole = first.read_bytes()
+    for harmed in (first, copy):
+        harmed.write_bytes(whole.replace(b"410-555-0101", b"410-555-0666"))
+        assert officer.restart().trouble is None
+        assert officer.actions.snapshot().programme == baltimore()
+        officer.actions.close()
+    for harmed in (first, copy):
+        harmed.write_bytes(whole.replace(b"410-555-0101", b"410-555-0666"))
     assert officer.restart().trouble is not None
+
+
+@pytest.mark.parametrize("harm", ["file", "folder"])
+def test_one_damaged_pack_stops_nothing_and_is_mended(officer: Station, harm: str) -> None:
+    officer.save(referral_id="r-1")
+    folder = officer.device.folder.pack(baltimore().digest)
+    officer.actions.close()
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+        if harm == "file":
+            break
+    officer.restart()
+    assert officer.actions.sync_now().accepted == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
 def test_for_a_newer_agency_key_the_same_operation_is_sealed_again(officer: Station) -> None:
