@@ -12,6 +12,7 @@ The operating system's parts are arguments, so that this file needs neither Flet
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
@@ -188,14 +189,19 @@ class FileKeys:
         path = self._folder / name
         try:
             if path.exists():
-                with path.open("r+b") as file:
-                    file.write(bytes(path.stat().st_size))
-                    file.flush()
-                    os.fsync(file.fileno())
+                with contextlib.suppress(OSError):  # where it cannot be overwritten it goes all the same
+                    _overwrite(path)
                 path.unlink()
                 sync_folder(self._folder)
         except OSError as error:
             raise KeyStoreUnavailable("the key file cannot be removed") from error
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class MemoryKeys:

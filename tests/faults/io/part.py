@@ -17,7 +17,7 @@ from tests.faults.disk import shim
 from tests.faults.disk.control import Control
 from tests.proof.part import Part, Tally, Violation
 
-ROUND: Final = 2200  # not fewer than there are full disks and calls
+ROUND: Final = 2300  # not fewer than there are full disks and calls
 
 
 def run(first: int, count: int, *words: str) -> Tally:

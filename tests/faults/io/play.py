@@ -28,7 +28,7 @@ from tests.faults.io.faults import Fault
 
 STAYS: Final = (Shelf.RECORD.value, Shelf.DRAFT.value, Shelf.OWN.value)
 SAVING: Final = ("save", "save_social", "save_unnamed", "draft", "agree", "answer", "submit", "amend", "withdraw")
-SENDS: Final = 4  # one case in so many sends afterwards, too
+SENDS: Final = 10  # one case in so many sends afterwards, too
 _HONEST: Final = {
     errno.ENOSPC: (ProblemCode.DISK_FULL,),
     errno.EAGAIN: (ProblemCode.IN_USE, ProblemCode.VAULT_DAMAGED),
