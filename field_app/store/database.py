@@ -230,6 +230,8 @@ class Store:
                 if not isinstance(fault, StoreDamaged):
                     raise fault from error
                 found = [str(fault)]
+            except UnicodeDecodeError:  # SQLite's own words about a damaged schema
+                found = ["its text is unreadable"]
         return () if found == ["ok"] else tuple(found)
 
     def copy_to(self, path: Path) -> None:

@@ -29,6 +29,11 @@ def test_nothing_wrong_is_shown_and_nothing_is_missing_without_a_word(first: int
     require_clean(PART, run(first, count))
 
 
+@pytest.mark.parametrize("case", [145_813, 930_846])
+def test_what_the_release_figure_found_once(case: int) -> None:
+    require_clean(PART, run(case, 1))
+
+
 def sentences(kind: str, numbers: Iterator[int] | range) -> Iterator[str]:
     """What the cases of one kind complain of, one by one as they are done."""
     case = kinds()[kind].case
