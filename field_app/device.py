@@ -3,7 +3,8 @@
     header.json   the vault's header            chain.json   the device chain's header       attempts   the second counter
     field.db      rows, outbox, carriage        outbox/      one file per envelope           keys/      device keys, only
     binding       what sending needs, once more programme/   the installed pack, by digest              where nothing is better
-    device.json   enrolled: who to ask about it              each header has a copy, NAME.copy.json
+    device.json   enrolled: who to ask about it ballast      room for a full disk
+                  each header and each pack has a copy, NAME.copy.json, DIGEST.copy/
 
 `binding` and `device.json` are written last by an enrolment and are the mark of a whole one; what counts is the sealed binding. One re-entrant
 lock, `turn`, guards the open session, its index and its rows; the store takes its own lock below it.

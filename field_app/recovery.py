@@ -25,6 +25,7 @@ from field_app.store.carving import pages, records
 from field_app.store.database import Store, StoreDamaged, StoreInUse, translate
 from field_app.store.envelope_files import EnvelopeFiles
 from field_app.store.incidents import Incident, IncidentKind
+from field_app.store.mending import differing, mend_files, mend_rows
 from field_app.store.outbox import Outbox
 from field_app.store.outbox_rows import select
 from field_app.store.salvage import build, sort_out
@@ -84,7 +85,7 @@ def open_database(
                 happened += _rebuild(folder, surroundings, chain)
             opened = opened_meanwhile or _look(folder, chain)
     try:
-        happened += _return_files(opened, surroundings)
+        happened += _return_files(opened, folder, surroundings)
         if happened:
             with opened.store.write() as tx:
                 for incident in happened:
@@ -174,7 +175,18 @@ def _finish(folder: Folder) -> None:
             raise translate(error) from error
 
 
-def _return_files(opened: Opened, surroundings: Surroundings) -> list[Incident]:
+def _mend_envelopes(opened: Opened, folder: Folder, device: DevicePublicKey) -> None:
+    """Let the row or the file of an operation that waits mend the other. Errors: NotWritten."""
+    files = EnvelopeFiles(folder.outbox)
+    with opened.store.read() as tx:
+        pairs = differing(tx, files)
+    if pairs:
+        with opened.store.write() as tx:
+            mend_rows(tx, pairs, device)
+        mend_files(files, pairs, device)
+
+
+def _return_files(opened: Opened, folder: Folder, surroundings: Surroundings) -> list[Incident]:
     """Bring rows and files together. A file that this device signed and no row knows tells of a row that is lost: it comes back.
 
     So it is after the loss of a database, and after an old one was put back. Under the write lock, since another process may be
@@ -182,6 +194,7 @@ def _return_files(opened: Opened, surroundings: Surroundings) -> list[Incident]:
     """
     device = DevicePublicKey.from_bytes(opened.binding.device_key)
     try:
+        _mend_envelopes(opened, folder, device)
         with opened.store.read() as tx:
             strangers = opened.outbox.tidy(tx, device=device).strangers
         if not strangers:

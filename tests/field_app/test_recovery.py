@@ -299,6 +299,28 @@ def test_an_operation_taken_out_comes_back_from_its_file(officer: Station) -> No
     assert officer.actions.sync_now().accepted == 1
 
 
+@pytest.mark.parametrize("at", [60, 200, -1, None])  # header, sealed text, signature; all of it
+@pytest.mark.parametrize("which", ["row", "file"])
+def test_row_and_file_mend_each_other(officer: Station, which: str, at: int | None) -> None:
+    saved = officer.save(referral_id="r-1")
+    path = officer.folder / "outbox" / f"{saved.op_id}.env"
+    whole = path.read_bytes()
+    harmed = bytearray(whole)
+    if at is not None:
+        harmed[at] ^= 1
+    if which == "file":
+        path.write_bytes(b"" if at is None else harmed)
+    else:
+        with officer.device.store.write() as tx:
+            tx.execute("UPDATE outbox SET envelope = ?", [None if at is None else bytes(harmed)])
+    shut(officer)
+    officer.restart()
+    with officer.device.store.read() as tx:
+        assert officer.device.outbox.envelope(tx, saved.op_id) == path.read_bytes() == whole
+        officer.device.outbox.verify(tx)
+    assert officer.actions.sync_now().accepted == 1
+
+
 def test_an_outbox_changed_from_outside_is_told_once(officer: Station) -> None:
     officer.save(referral_id="r-1")
     officer.actions.sync_now()
