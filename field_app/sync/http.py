@@ -52,11 +52,19 @@ class HttpCaseSystem:
     """A case system at an address. For one thread."""
 
     def __init__(
-        self, server: str, *, monotonic: Callable[[], float], app: str = "lead-field", ca_file: str | None = None
+        self,
+        server: str,
+        *,
+        monotonic: Callable[[], float],
+        app: str = "lead-field",
+        ca_file: str | None = None,
+        patience_s: tuple[float, float] = (CONNECT_S, READ_S),
     ) -> None:
         """server: see `address.server_address`. monotonic: seconds that only run forward. ca_file: certificates to trust instead
-        of the machine's. Raises ValueError for an address that must not be used."""
+        of the machine's. patience_s: how long to wait for a connection, and for the next bytes of an answer. Raises ValueError
+        for an address that must not be used."""
         self._base = server_address(server)
+        self._patience_s = patience_s
         self._monotonic = monotonic
         self._session = new_session(self._base, app, ca_file)
 
@@ -100,7 +108,7 @@ class HttpCaseSystem:
                 data=body,
                 headers=headers,
                 auth=Bearer(token),
-                timeout=(CONNECT_S, READ_S),
+                timeout=self._patience_s,
                 allow_redirects=False,
                 stream=True,
             ) as answer:
