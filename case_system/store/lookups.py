@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
@@ -33,9 +33,10 @@ def agency(db: Connection) -> AgencyFacts:
     return AgencyFacts(agency_id=row.agency_id, name=row.name, epoch=row.epoch, pack_digest=row.pack_digest)
 
 
-def users(db: Connection) -> dict[UserId, User]:
-    """Everyone, with the pair they work in."""
-    in_pair = {who: p.pair for p in pairs(db).values() if p.active for who in p.members}
+def users(db: Connection, working: Mapping[str, Pair] | None = None) -> dict[UserId, User]:
+    """Everyone, with the pair they work in. working: the pairs, where the caller has them already."""
+    known = pairs(db) if working is None else working
+    in_pair = {who: p.pair for p in known.values() if p.active for who in p.members}
     t = schema.users
     rows = db.execute(select(t.c.user_id, t.c.name, t.c.role, t.c.unit, t.c.active, t.c.language).order_by(t.c.user_id))
     return {

@@ -35,6 +35,7 @@ class Opened:
 
     def __init__(self, connection: Connection, keys: Keys, rng: RandomBytes, now: datetime) -> None:
         self._db, self._keys, self._rng, self._now = connection, keys, rng, plain(now)
+        self._pairs: Mapping[str, Pair] | None = None  # as they were read with the people; not locked
         self._records: dict[ReferralId, Record] = {}
         self._alias: dict[ReferralId, ReferralId] = {}
         self._data_keys: dict[ReferralId, bytes] = {}
@@ -67,9 +68,12 @@ class Opened:
         return None if row is None else lookups.code_of(row)
 
     def people(self) -> tuple[Mapping[UserId, User], Mapping[Post, Sequence[UserId]]]:
-        return lookups.users(self._db), lookups.rota(self._db)
+        self._pairs = lookups.pairs(self._db)
+        return lookups.users(self._db, self._pairs), lookups.rota(self._db)
 
     def pairs(self, *, lock: bool) -> Mapping[str, Pair]:
+        if not lock and self._pairs is not None:
+            return self._pairs
         return lookups.pairs(self._db, lock=lock)
 
     # ------------------------------------------------------------------------------------------------ the file

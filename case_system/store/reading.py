@@ -29,9 +29,13 @@ class SqlReading:
 
     def __init__(self, connection: Connection, keys: Keys) -> None:
         self._db, self._keys = connection, keys
+        self._agency: AgencyFacts | None = None
+        self._users: Mapping[UserId, User] | None = None
 
     def agency(self) -> AgencyFacts:
-        return lookups.agency(self._db)
+        if self._agency is None:
+            self._agency = lookups.agency(self._db)
+        return self._agency
 
     def feed_span(self) -> tuple[int, int]:
         row = self._db.execute(select(schema.ledger.c.feed_floor, schema.ledger.c.feed_seq)).one()
@@ -59,7 +63,9 @@ class SqlReading:
         return frozenset(self._db.execute(select(t.c.user_id).where(t.c.seq > seq).distinct()).scalars())
 
     def users(self) -> Mapping[UserId, User]:
-        return lookups.users(self._db)
+        if self._users is None:
+            self._users = lookups.users(self._db)
+        return self._users
 
     def records(self, referral_ids: Collection[ReferralId], *, opened: bool) -> Mapping[ReferralId, Record]:
         if not referral_ids:
