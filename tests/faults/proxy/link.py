@@ -128,9 +128,9 @@ class _Pair:
         self._over.set()
         for end in (self._client, self._server):
             with suppress(OSError):
-                if self._weather.reset:
+                if self._weather.reset:  # nothing is said until the close, which then resets
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-                end.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RD if self._weather.reset else socket.SHUT_RDWR)
 
 
 def exchanges(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:

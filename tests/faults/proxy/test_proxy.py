@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -98,7 +98,7 @@ def echo() -> Iterator[tuple[Link, bytearray]]:
                     line, _ = door.accept()
                 except OSError:
                     return
-                with line:
+                with line, suppress(ConnectionResetError):
                     while data := line.recv(4096):
                         heard.extend(data)
                         if data.endswith(b"\n"):
