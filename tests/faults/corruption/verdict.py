@@ -92,7 +92,7 @@ def _known(name: object, value: object, what: str, truth: Sight, earlier: Sequen
 
 
 def content(database: bytes) -> set[tuple[object, ...]] | None:
-    """Every row and operation in a database's bytes, without what trying changes; None where SQLite cannot read it all."""
+    """Every row, and every sealed piece of an operation, in a database's bytes; None where SQLite cannot read it all."""
     if len(database) < 100:
         return None
     with closing(sqlite3.connect(":memory:")) as db:
@@ -101,13 +101,14 @@ def content(database: bytes) -> set[tuple[object, ...]] | None:
             if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
                 return None
             rows = set(db.execute("SELECT id, shelf, rev, key_epoch, box FROM row"))
-            return rows | set(db.execute("SELECT op_id, fingerprint, meta, envelope FROM outbox"))
+            pieces = [piece for row in db.execute("SELECT meta, envelope, receipt FROM outbox") for piece in row if piece]
+            return rows | {(piece,) for piece in pieces}
         except (sqlite3.Error, UnicodeDecodeError):
             return None
 
 
 def _contents(files: Mapping[str, bytes]) -> set[tuple[object, ...]]:
-    found: set[tuple[object, ...]] = set()
+    found: set[tuple[object, ...]] = {(data,) for data in files.values()}
     for name, data in files.items():
         if name.endswith("field.db"):
             found |= content(data) or set()
