@@ -16,7 +16,7 @@ from field_app.snapshot import Connection, DeliveryLine
 from field_app.store.database import Transaction
 from field_app.store.outbox import Outgoing
 from field_app.store.records import Page
-from field_app.sync.engine import Access, Filing, SyncEngine
+from field_app.sync.engine import Access, Filing, SyncEngine, TextGone
 from field_app.sync.errors import SyncFault
 from field_app.sync.listener import Listener
 from field_app.sync.lock import FolderLock
@@ -91,10 +91,12 @@ class DeviceSide:
         """Seal new operations for this key from now on."""
         self._device.adopt_key(filing.tx, key)
 
-    def reseal(self, filing: Filing, op_id: OpId) -> Outgoing | None:
-        """The same operation sealed again, or None while the vault is shut."""
+    def reseal(self, filing: Filing, op_id: OpId) -> Outgoing | TextGone | None:
+        """The same operation sealed again; None while the vault is shut, or no newer key is known than the one it has."""
         session = self._device.session
-        return session.reseal(filing, op_id) if session is not None and isinstance(filing, Page) else None
+        if session is None or not isinstance(filing, Page):
+            return TextGone() if self._device.binding.wiped else None
+        return session.reseal(filing, op_id) if session.has_text(op_id) else TextGone()
 
     def obey(self, orders: DeviceOrders) -> None:
         """Release the door, wipe the readable records, or tell of a vault that is older than it was."""

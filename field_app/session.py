@@ -193,6 +193,11 @@ class Session:
             self._drop_shown(page, revisions)
         self.holdings.follow()
 
+    def has_text(self, op_id: OpId) -> bool:
+        """Whether an operation is still readable here: it goes once the case system's view shows it."""
+        self.holdings.follow()
+        return any(step.op_id == op_id for steps in self.holdings.steps.values() for step in steps)
+
     def reseal(self, page: Page, op_id: OpId) -> Outgoing | None:
         """The same operation, nonce and all, sealed for the agency key of now under a new op_id.
 

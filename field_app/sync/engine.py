@@ -82,6 +82,11 @@ class Access:
     reoffer_days: int = 90
 
 
+@dataclass(frozen=True, slots=True)
+class TextGone:
+    """Nothing readable is left of an operation: nobody can seal it again."""
+
+
 class Device(Protocol):
     """The rest of the app, as a round sees it. `write` is one durable transaction; what is called inside shares it."""
 
@@ -112,7 +117,7 @@ class Device(Protocol):
         """Inside the transaction: seal new operations for this key from now on."""
         ...
 
-    def reseal(self, filing: Filing, op_id: OpId) -> Outgoing | None:
+    def reseal(self, filing: Filing, op_id: OpId) -> Outgoing | TextGone | None:
         """The same operation with the same nonce, sealed again under a new op_id, or None while that cannot be done."""
         ...
 
@@ -297,7 +302,9 @@ class SyncEngine:
             verdicts = [(r.op_id, event, r) for r in results.values() if (event := verdict(r)) is not None]
             settled = self._outbox.settle(tx, verdicts, sent=offered.keys())
             self._device.settled(filing, {op_id: (state, results[op_id]) for op_id, state in settled.items()})
-            fresh = self._reseal(filing, [r.op_id for r in results.values() if _retired(r)])
+            fresh, lost = self._reseal(filing, [r.op_id for r in results.values() if _retired(r)])
+            unsealable = [(op_id, Event.RECEIPT_REFUSED, results[op_id]) for op_id in lost]
+            settled |= self._outbox.settle(tx, unsealable, sent=offered.keys())
             later = [offer for offer in offers if offer.op_id not in settled and offer.op_id not in fresh]
             self._postpone(tx, now, later, results)
             released = self._outbox.release_held(tx) if response.device.wipe else ()
@@ -328,12 +335,19 @@ class SyncEngine:
             return replace(carriage, reoffered_at=now)
         return carriage
 
-    def _reseal(self, filing: Filing, op_ids: Sequence[OpId]) -> dict[OpId, OpId]:
+    def _reseal(self, filing: Filing, op_ids: Sequence[OpId]) -> tuple[dict[OpId, OpId], list[OpId]]:
+        """What was sealed again, under its new number; and what nobody can seal again, which goes to quarantine (S7)."""
         fresh: dict[OpId, OpId] = {}
+        lost: list[OpId] = []
         for op_id in op_ids:
-            if (outgoing := self._device.reseal(filing, op_id)) is not None:
-                fresh[op_id] = self._outbox.replace(filing.tx, op_id, outgoing)
-        return fresh
+            match self._device.reseal(filing, op_id):
+                case Outgoing() as outgoing:
+                    fresh[op_id] = self._outbox.replace(filing.tx, op_id, outgoing)
+                case TextGone():
+                    lost.append(op_id)
+                case None:  # the vault is shut, or the new key is not known yet
+                    pass
+        return fresh, lost
 
     def _postpone(self, tx: Database, now: datetime, offers: Sequence[Offer], results: Mapping[OpId, Receipt]) -> None:
         for offer in offers:

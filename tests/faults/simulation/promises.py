@@ -260,8 +260,8 @@ def no_canary(world: World, truth: Truth) -> None:
 
 
 def beyond_help(world: World, phone: Phone) -> bool:
-    """Whether what waits here can never be sealed again: its key was destroyed while its readable text is gone or shut for good."""
-    return world.retired and phone.session is None
+    """Whether what waits here cannot be sealed again for now: its key was destroyed while the vault is shut, and not wiped."""
+    return world.retired and phone.session is None and not phone.device.binding.wiped
 
 
 PROMISES: Final[tuple[Callable[[World, Truth], None], ...]] = (

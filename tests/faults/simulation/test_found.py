@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
@@ -9,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from case_system import reception
+from case_system.store import backup
 from field_app.courier import BackgroundCourier
 from field_app.sync.errors import Interrupted
 from field_app.sync.machine import State
@@ -82,6 +84,22 @@ def test_nothing_is_sealed_again_for_the_key_that_it_is_sealed_for(agency: Agenc
     assert session is not None
     with session.records.write() as page:
         assert session.reseal(page, saved.op_id) is None
+
+
+def test_what_nobody_can_seal_again_goes_to_quarantine_with_its_reason(agency: Agency, tmp_path: Path) -> None:
+    """Case 3498: accepted after the backup, offered again after the restore, its key destroyed between: it waited for ever, unseen."""
+    station = Station.enrolled(agency, tmp_path / "device")
+    backup.write(agency.engine, tmp_path / "backup", clock=agency.clock)
+    saved = station.save()
+    assert station.actions.sync_now().accepted == 1
+    agency.keys.rotate()
+    agency.keys.retire(next(key.hex() for key in agency.keys.agency_keys if key != agency.keys.newest.key_id))
+    backup.restore(agency.engine, tmp_path / "backup", clock=agency.clock, rng=os.urandom, replace=True)
+    station.actions.sync_now()
+    with station.device.store.read() as tx:
+        entry = station.device.outbox.entry(tx, saved.op_id)
+    assert entry is not None
+    assert (entry.state, entry.reason) == (State.QUARANTINED, ProblemCode.KEY_RETIRED)
 
 
 def _create() -> tuple[Op, ReferralId, Create]:

@@ -234,8 +234,11 @@ class World:
         if not self.central.restore(which):
             return False
         self.note(f"restored, epoch {self.central.epoch}")
+        with self.central.engine.connect() as db:  # a device is what the backup knows; a wipe that was done stays done
+            rows = db.exec_driver_sql("SELECT device_id, state FROM devices").all()
+        revoked = {row.device_id for row in rows if row.state != "active"}
         for phone in self.phones:
-            phone.revoked = phone.wiped = False  # as the backup knows it; a wipe that was done stays done
+            phone.revoked = phone.device_id in revoked
         return True
 
     def revoke(self, phone: Phone, *, wipe: bool) -> None:
