@@ -237,7 +237,8 @@ def status(shell: Shell) -> int:
     """Print the honest figures."""
     with shell.device(unlocked=False) as actions:
         document = documents.status(actions.snapshot())
-    shell.answer(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
+    figures = [f"{name}: {value}" for name, value in document.items() if value is not None and name != "alarms"]
+    shell.answer(document, [*figures, *(f"alarm: {alarm['message']}" for alarm in document["alarms"])])
     return 0
 
 

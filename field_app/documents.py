@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from field_app.alarms import alarm_sentences
 from field_app.outcomes import Trouble
 from field_app.projection import state_word
 from field_app.snapshot import Detail, NoticeRow, OutboxRow, ReferralRow, Snapshot
+from field_app.wording import Words
 from referral.codec import to_wire
 from referral.problems import PROBLEMS, FieldError, ProblemCode
 
@@ -95,6 +97,9 @@ def status(shot: Snapshot) -> dict[str, Json]:
         "device_id": None if shot.me is None else shot.me.device_id,
         "pack": None if shot.programme is None else shot.programme.stamp,
         "problem": None if shot.gate.problem is None else shot.gate.problem.value,
+        "alarms": [
+            {"kind": alarm.kind.value, "message": ": ".join(alarm_sentences(alarm, Words()))} for alarm in shot.alarms
+        ],
     }
 
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import flet as ft
 
-from field_app.snapshot import Alarm, AlarmKind
+from field_app.alarms import alarm_sentences
+from field_app.snapshot import Alarm
 from field_app.views.parts import Tone, notice, outlined
 from field_app.views.stage import Stage
-from field_app.wording import Words
-
-
-def alarm_sentences(alarm: Alarm, words: Words) -> tuple[str, str]:
-    """What happened; and what it means, with what to do."""
-    body = "body"
-    if alarm.kind is AlarmKind.ROWS_SALVAGED:
-        body = "unknown" if alarm.lost is None else "lost" if alarm.lost else "old"
-    values = {"kept": alarm.kept, "lost": alarm.lost, "copy": alarm.copy or ""}
-    return words(f"alarm.{alarm.kind}.title"), words(f"alarm.{alarm.kind}.{body}", **values)
 
 
 def alarm_cards(here: Stage) -> list[ft.Control]:

@@ -392,3 +392,14 @@ def test_the_doctor_looks_at_a_folder_that_does_not_open(run: Run, agency: Agenc
     assert found["device"]["advice"]
     assert one_line(answer.err)
     assert one_line(run("status").err)
+
+
+def test_what_happened_to_the_records_is_said(run: Run, agency: Agency, url: str, tmp_path: Path) -> None:
+    enrol(run, agency, url)
+    assert run("status", "--json").json["alarms"] == []
+    (tmp_path / "device" / "field.db").write_bytes(b"\xa5" * 8192)
+    (alarm,) = run("status", "--json").json["alarms"]
+    assert alarm["kind"] == "database_rebuilt"
+    assert "alarm: The file with this device's records was damaged: 0 entries" in run("status").out
+    doctor = {finding["check"]: finding for finding in run("doctor", "--json").json["findings"]}
+    assert (doctor["incidents"]["health"], doctor["copies"]["health"]) == ("warning", "warning")

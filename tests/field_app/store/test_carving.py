@@ -95,7 +95,7 @@ def test_noise_gives_at_most_what_is_there() -> None:
 def test_a_flipped_bit_of_a_page_spoils_no_other_page(path: Path) -> None:
     whole = path.read_bytes()
     source = random.Random(11)
-    for _ in range(12):
+    for _ in range(4):
         data = bytearray(whole)
         at = source.randrange(4096, len(data))
         data[at] ^= 1 << source.randrange(8)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from field_app.alarms import alarm_sentences
 from field_app.snapshot import Alarm, AlarmKind
-from field_app.views.alarms import alarm_sentences
 from field_app.wording import Words
 from tests.field_app.views.people import in_front_of
 from tests.support.demo_actions import NOW, DemoActions
