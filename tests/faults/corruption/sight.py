@@ -159,7 +159,7 @@ def _ops(device: Device, sight: Sight) -> None:
             entry = device.outbox.entry(tx, op_id)
             if entry is None:  # the table has it and its index has not
                 continue
-            told = canonical(to_wire(replace(entry, attempts=0, next_at=None)))
+            told = canonical(to_wire(replace(entry, attempts=0, next_at=None, reason=None)))
             sight.ops[op_id] = (entry.state.value, device.outbox.envelope(tx, op_id), told)
 
 

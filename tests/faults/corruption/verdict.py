@@ -101,7 +101,9 @@ def content(database: bytes) -> set[tuple[object, ...]] | None:
             if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
                 return None
             rows = set(db.execute("SELECT id, shelf, rev, key_epoch, box FROM row"))
-            pieces = [piece for row in db.execute("SELECT meta, envelope, receipt FROM outbox") for piece in row if piece]
+            pieces = [
+                piece for row in db.execute("SELECT meta, envelope, receipt FROM outbox") for piece in row if piece
+            ]
             return rows | {(piece,) for piece in pieces}
         except (sqlite3.Error, UnicodeDecodeError):
             return None
@@ -122,12 +124,15 @@ def _about(sight: Sight) -> set[str]:
 
 
 def _screen(sight: Sight) -> Snapshot | None:
-    """What is shown, without what any network round makes new: when it was last tried, and how often."""
+    """What is shown, without the notes of trying, which any round makes new and no seal holds: when, how often, why not."""
     shot = sight.shot
     if shot is None:
         return None
     line = replace(shot.delivery, connection=Connection.NOT_TRIED, last_sync=None, next_try=None)
-    return replace(shot, delivery=line, outbox=tuple(replace(row, attempts=0) for row in shot.outbox))
+    outbox = tuple(replace(row, attempts=0, reason=None) for row in shot.outbox)
+    return replace(
+        shot, delivery=line, outbox=outbox, referrals=tuple(replace(row, reason=None) for row in shot.referrals)
+    )
 
 
 def _ops(sight: Sight, truth: Sight) -> dict[str, tuple[str, bytes | None, bytes]]:
