@@ -6,6 +6,7 @@ what is generated from its published contract is made once; `Town.here` says whi
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -84,6 +85,7 @@ def _base() -> str | None:
 def template() -> Template:
     """Lay the template: staff, a device for each role, and referrals in different states."""
     folder = Path(tempfile.mkdtemp(prefix="lead-api-", dir=_base()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     agency = Agency.found(f"sqlite:///{folder / 'case.db'}", folder)
     for user, role in (("def", Role.DEFENDER), ("adm", Role.ADMINISTRATOR)):
         agency.accounts.add_user(user, role, name=user.upper())
@@ -99,13 +101,6 @@ def template() -> Template:
     agency.engine.dispose()
     names = {name: name for name in ("own", "waits", "talk", "foreign", "unknown")}
     return Template(folder=folder, devices=devices, referrals=names)
-
-
-def remove_template() -> None:
-    """Take the template's folder away."""
-    if template.cache_info().currsize:
-        shutil.rmtree(template().folder, ignore_errors=True)
-        template.cache_clear()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import shutil
 import tempfile
@@ -116,24 +117,16 @@ def route(cell: Route, here: Scene) -> str | None:
 
 
 @cache
-def _other() -> tuple[Agency, Pages, Path]:
+def _other() -> tuple[Agency, Pages]:
     folder = Path(tempfile.mkdtemp(prefix="lead-auth-other-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     agency = Agency.found(f"sqlite:///{folder / 'case.db'}", folder)
-    return agency, Pages(agency, agency.service, []), folder
-
-
-def clear_other() -> None:
-    """Take the other agency away."""
-    if _other.cache_info().currsize:
-        _other()[0].engine.dispose()
-        shutil.rmtree(_other()[2], ignore_errors=True)
-        _other.cache_clear()
-    _pages.cache_clear()
+    return agency, Pages(agency, agency.service, [])
 
 
 def elsewhere(cell: Elsewhere, here: Scene) -> str | None:
     """Speak of, or to, another agency; what is wrong with the answer, if anything."""
-    other, pages, _ = _other()
+    other, pages = _other()
     device = here.devices[cell.actor]
     match cell.way:
         case "envelope":  # a referral for another agency does not enter here

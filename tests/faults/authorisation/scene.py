@@ -6,6 +6,7 @@ what is tested.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -230,6 +231,7 @@ def _tell_the_stories(agency: Agency, devices: Mapping[str, Device]) -> dict[str
 def scene() -> Scene:
     """Lay the scene, once per process."""
     folder = Path(tempfile.mkdtemp(prefix="lead-auth-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     agency = Agency.found(f"sqlite:///{folder / 'case.db'}", folder)
 
     @event.listens_for(agency.engine, "connect")
@@ -270,11 +272,3 @@ def before(made: Scene, name: str) -> dict[str, Any] | None:
     made.database.watch(made.ids[name])
     with made.agency.engine.connect() as connection:
         return made.database.look(connection)
-
-
-def clear() -> None:
-    """Take the scene's folder away."""
-    if scene.cache_info().currsize:
-        scene().agency.engine.dispose()
-        shutil.rmtree(scene().folder, ignore_errors=True)
-        scene.cache_clear()

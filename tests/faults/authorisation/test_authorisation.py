@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,18 +11,11 @@ from case_system.grants import GRANTS, SHOWN, Relation, Sight
 from referral.codec import to_wire
 from referral.model import Referral
 from referral.operations import OPERATIONS, Op
-from tests.faults.authorisation import document, places, scene
+from tests.faults.authorisation import document
 from tests.faults.authorisation.cells import Act, Look, cells
 from tests.faults.authorisation.deeds import FULL, leaves
 from tests.faults.authorisation.part import PART, describe, run
 from tests.proof.part import in_ci, require_clean
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tidy() -> Iterator[None]:
-    yield
-    places.clear_other()
-    scene.clear()
 
 
 @pytest.mark.parametrize(("first", "count"), in_ci(PART, 12))

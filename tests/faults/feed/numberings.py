@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -36,7 +38,9 @@ def use(server: PostgresServer) -> None:
 
 @cache
 def _own() -> PostgresServer:
-    return find_server(Path(tempfile.mkdtemp(prefix="lead-feed-")), os.getpid())
+    shared = Path(tempfile.mkdtemp(prefix="lead-feed-"))
+    atexit.register(shutil.rmtree, shared, ignore_errors=True)
+    return find_server(shared, os.getpid())
 
 
 @contextmanager
