@@ -11,7 +11,7 @@ STAMP   := $(VENV)/installed
 TYPED   := main.py referral field_app case_system tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench deep clean
+.PHONY: help demo test check bench deep mutate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -34,6 +34,9 @@ bench: $(STAMP) ## speeds and sizes, against their limits
 
 deep: $(STAMP) ## the proof programme's release figures, in parts that go on where they were stopped; writes docs/proof/
 	@$(PY) -m tests.proof run
+
+mutate: $(STAMP) ## mutation testing of referral, vault and sync (hours; goes on where it was stopped)
+	@$(PY) -m tools.mutate
 
 clean: ## remove .venv and everything that tools and the demo made
 	rm -rf $(VENV) build dist .demo test-results *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -212,8 +212,8 @@ def _demand(tally: Tally) -> list[str]:
 
 
 PART: Final = Part(
-    name="api",
-    title="T9 the published API",
+    name="T9",
+    title="the published API",
     unit="cases",
     holds_when="0 server errors, 0 authorisation bypass, every answer as the OpenAPI says, with real credentials of every role",
     ci=5_000,

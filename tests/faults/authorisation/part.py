@@ -59,8 +59,8 @@ def describe(cell: Cell) -> str:
 
 
 PART: Final = Part(
-    name="authorisation",
-    title="T10 authorisation matrix",
+    name="T10",
+    title="authorisation matrix",
     unit="cells",
     holds_when="what the one table grants passes, everything else is denied and changes nothing, and no field is seen that it does not show",
     ci=len(cells()),

@@ -113,8 +113,8 @@ def unseen(tally: Tally) -> tuple[str, ...]:
 
 
 PART = Part(
-    name="canary",
-    title="T7 canary scan",
+    name="T7",
+    title="canary scan",
     unit="scenarios",
     holds_when="no canary is found where it should not be, and each planted one is",
     ci=CASES,

@@ -119,8 +119,8 @@ def unfinished(tally: Tally) -> tuple[str, ...]:
 
 
 PART = Part(
-    name="corruption",
-    title="T6 corruption",
+    name="T6",
+    title="corruption",
     unit="damages",
     holds_when="nothing wrong is shown, nothing is missing without a word, nothing is deleted",
     ci=CI,

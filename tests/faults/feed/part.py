@@ -38,8 +38,8 @@ def _demand(tally: Tally) -> list[str]:
 
 
 PART: Final = Part(
-    name="feed",
-    title="T11 PostgreSQL feed order",
+    name="T11",
+    title="PostgreSQL feed order",
     unit="rows",
     holds_when="every follower sees each of its rows once, in order, whenever the writers commit",
     ci=20_000,

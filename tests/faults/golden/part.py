@@ -27,8 +27,8 @@ def run(first: int, count: int) -> Tally:
 
 
 PART = Part(
-    name="golden",
-    title="T12 golden files",
+    name="T12",
+    title="golden files",
     unit="promises",
     holds_when="files, requests and answers of every release are read as they were",
     ci=CASES,

@@ -48,8 +48,8 @@ def _child(first: int, count: int, *words: str) -> Any:
 
 
 PART: Final = Part(
-    name="io",
-    title="T4 I/O faults",
+    name="T4",
+    title="I/O faults",
     unit="faults",
     holds_when="every answer is one of the app's own, nothing reported is lost, and it goes on when the fault is over",
     ci=ROUND,

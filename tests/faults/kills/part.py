@@ -37,8 +37,8 @@ def run(first: int, count: int, *words: str) -> Tally:
 
 
 PART: Final = Part(
-    name="kills",
-    title="T3 kill -9",
+    name="T3",
+    title="kill -9",
     unit="kills",
     holds_when="nothing acknowledged is lost, nothing is torn, no receipt is forgotten and nothing has happened twice",
     ci=300,

@@ -115,8 +115,8 @@ def _demand(tally: Tally) -> list[str]:
 
 
 PART: Final = Part(
-    name="powercut",
-    title="T2 power cut",
+    name="T2",
+    title="power cut",
     unit="states",
     holds_when="nothing reported is lost or torn, whatever unsynced sectors and names are kept, lost or garbage",
     ci=20_000,

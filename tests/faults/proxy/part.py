@@ -221,8 +221,8 @@ def _demand(tally: Tally) -> list[str]:
 
 
 PART: Final = Part(
-    name="proxy",
-    title="T5 fault proxy",
+    name="T5",
+    title="fault proxy",
     unit="cases",
     holds_when="whatever the link does, after every byte: nothing stuck, nothing duplicated, one receipt for each operation",
     ci=REQUEST_BYTES + ANSWER_BYTES + MIXES_CI,

@@ -36,7 +36,7 @@ def _demand(tally: Tally) -> list[str]:
 
 PART: Final = Part(
     name="T1",
-    title="T1 simulation of devices and case system, with T14 restore drill",
+    title="simulation of devices and case system, with T14 restore drill",
     unit="schedules",
     holds_when="0 lost, 0 duplicated, 0 stuck, 0 double notices, every picture the truth; every fault at every step met",
     ci=2_000,

@@ -26,8 +26,8 @@ def run(first: int, count: int) -> Tally:
 
 
 PART = Part(
-    name="vectors",
-    title="T13 vectors and nonces",
+    name="T13",
+    title="vectors and nonces",
     unit="checks",
     holds_when="every published vector agrees, and no key sees a nonce twice",
     ci=len(_CHECKS),

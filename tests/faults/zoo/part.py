@@ -29,7 +29,7 @@ def run(first: int, count: int) -> Tally:
 
 PART: Final = Part(
     name="T1b",
-    title="T1b bug zoo",
+    title="bug zoo",
     unit="seeded defects",
     holds_when="each is found within 1,000 schedules of the simulator, or by its own test",
     ci=len(DEFECTS),
