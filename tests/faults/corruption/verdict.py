@@ -71,7 +71,7 @@ def deleted(before: Image, after: Mapping[str, bytes], truth: Image, sight: Sigh
             continue  # replayed whole, and emptied
         if name == "field.db" and not any("damage" in word or "broken" in word for word in sight.said.values()):
             continue  # whole, and written on as every day
-        if name == "field.db" and (had := content(data)) is not None and had <= _contents(after):
+        if name == "field.db" and (had := content(data)) is not None and _wanted(had, truth) <= _contents(after):
             continue  # every row as it was, in this file or in a copy
         if name.startswith("outbox") and after.get(name) == truth.get(name):
             continue
@@ -107,6 +107,12 @@ def content(database: bytes) -> set[tuple[object, ...]] | None:
             return rows | {(piece,) for piece in pieces}
         except (sqlite3.Error, UnicodeDecodeError):
             return None
+
+
+def _wanted(had: set[tuple[object, ...]], truth: Image) -> set[tuple[object, ...]]:
+    """What must still be there: all rows, and the pieces that are as they were written; a harmed one may be mended from its file."""
+    whole = content(truth["field.db"]) or set()
+    return {piece for piece in had if len(piece) > 1 or piece in whole}
 
 
 def _contents(files: Mapping[str, bytes]) -> set[tuple[object, ...]]:
