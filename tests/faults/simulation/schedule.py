@@ -113,10 +113,10 @@ def draw(seed: int) -> Schedule:
         if fault is Fault.RACE:
             for n in (1, 2):
                 put(max(0, when - 9_000 * n), Act.SAVE, 0)
-        if fault is Fault.CLOCK:
+        if fault is Fault.CLOCK and dice.random() < 0.5:  # then something is made under the wrong clock
             for n in (1, 2):
                 put(when + 6_000 * n, Act.GO_ON, who)
-        if fault is Fault.CLOCK and dice.random() < 0.6:  # while a wait is running
+        elif fault is Fault.CLOCK:  # while a wait is running
             put(when - 600 if step is Step.IDLE else when, Fault.DROP, who, Step.GOING)
             put(when - 500 if step is Step.IDLE else when, Act.SAVE, who)
         if step is Step.NOTING:
