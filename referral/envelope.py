@@ -376,7 +376,9 @@ def _padded(size: int) -> int:
 def _frame(payload: bytes) -> bytes:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(f"a payload has at most {MAX_PAYLOAD_BYTES} bytes")
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARIES[DICTIONARY_VERSION])
+    deflate = zlib.compressobj(
+        9, zlib.DEFLATED, -14, 7, zdict=DICTIONARIES[DICTIONARY_VERSION]
+    )  # a phone zeroes less memory
     coded, data = DICTIONARY_VERSION, deflate.compress(payload) + deflate.flush()
     if len(data) >= len(payload):
         coded, data = _STORED, payload
