@@ -33,7 +33,18 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "mutation"
 RESULTS = ROOT / "test-results" / "proof" / "mutation.json"
 NEEDED = 85.0
-COPIED = ("referral", "field_app", "case_system", "tests", "tools", "assets", "benchmarks", "docs", "main.py", "pyproject.toml")
+COPIED = (
+    "referral",
+    "field_app",
+    "case_system",
+    "tests",
+    "tools",
+    "assets",
+    "benchmarks",
+    "docs",
+    "main.py",
+    "pyproject.toml",
+)
 PRAGMA = "# pragma: no mutate"
 FIGURES = ("mutants", "killed", "types", "timeout", "survived", "ignored")
 
@@ -102,7 +113,10 @@ def run(name: str, *, processes: int, only: Sequence[str] = ()) -> bool:
         print(f"{name}: mutmut is at work; its own words are in {folder / 'mutmut.log'}", flush=True)
         done = subprocess.run(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        print(f"{name}: mutmut could not run:\n{(folder / 'mutmut.log').read_text(encoding='utf-8')[-2000:]}", file=sys.stderr)
+        print(
+            f"{name}: mutmut could not run:\n{(folder / 'mutmut.log').read_text(encoding='utf-8')[-2000:]}",
+            file=sys.stderr,
+        )
     return done.returncode == 0
 
 
@@ -115,9 +129,23 @@ def configuration(package: Package, only: Sequence[str] = ()) -> str:
         "also_copy": ("assets", "tools", "benchmarks", "docs", "main.py"),
         "pytest_add_cli_args": ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "tools.mutation_plugin"),
         "pytest_add_cli_args_test_selection": package.tests,
-        "type_check_command": (sys.executable, "-m", "mypy", "--output", "json", "--config-file", "setup.cfg", package.sources),
+        "type_check_command": (
+            sys.executable,
+            "-m",
+            "mypy",
+            "--output",
+            "json",
+            "--config-file",
+            "setup.cfg",
+            package.sources,
+        ),
     }
-    lines = ["[mutmut]", "on_dependency_change = ignore", "use_git_change_detection = false", "timeout_multiplier = 4.0"]
+    lines = [
+        "[mutmut]",
+        "on_dependency_change = ignore",
+        "use_git_change_detection = false",
+        "timeout_multiplier = 4.0",
+    ]
     for key, values in lists.items():
         lines += [f"{key} =", *(f"    {value}" for value in values)]
     return "\n".join([*lines, *_TYPES_AS_CHECKED]) + "\n"
@@ -131,7 +159,9 @@ def mirror(source: Path, target: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         return
-    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    wanted = {
+        path.relative_to(source) for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
     for path in wanted:
         mirror(source / path, target / path)
     for path in list(target.rglob("*")):

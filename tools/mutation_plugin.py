@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -29,10 +28,9 @@ settings.load_profile("mutation")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered() -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in PRODUCT:
             for value in list(vars(module).values()):
                 if isinstance(value, _REMEMBERING):
                     value.cache_clear()
-    yield
