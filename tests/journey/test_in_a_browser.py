@@ -12,7 +12,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator
 
 from tests.journey.central import Central, Station
-from tests.support.flet_ui import FletUI, OpenUI
+from tests.support.flet_ui import PHONE, TABLET, FletUI, OpenUI
 
 LATE_MS = 40_000  # a stream that must first notice that the server is back
 
@@ -99,7 +99,12 @@ def record_contact(ui: FletUI) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("kind", ["arrest", "social"])
+@pytest.mark.parametrize(
+    ("kind", "screen"),
+    [("arrest", PHONE), ("social", TABLET)],
+    ids=["arrest-phone", "social-tablet"],
+    indirect=["screen"],
+)
 def test_offline_restart_receipt_accept_and_back(central: Central, open_ui: OpenUI, kind: str) -> None:
     central.start()
     officer = central.station("officer.one", "officer")

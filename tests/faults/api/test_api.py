@@ -23,7 +23,7 @@ def test_the_api_keeps_its_word(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 
 
-def sentences(first: int = 0, count: int = 100) -> str:
+def sentences(first: int = 0, count: int = 400) -> str:
     return "\n".join(violation.sentence for violation in run(first, count).violations)
 
 
@@ -77,6 +77,6 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
 
 def test_every_operation_is_in_reach() -> None:
     """Half of what is sealed is what the role may do, so that rules behind the door are met."""
-    counts = run(0, 200).counts
+    counts = run(0, 500).counts
     met = {op for op in Op if any(counts.get(f"{op} {outcome}") for outcome in ("accepted", "needs_attention"))}
     assert len(met) > 8
