@@ -278,9 +278,9 @@ def _release(turn: Turn, body: ReleaseOfInformation) -> None:
     step = {ReleaseEvent.VERBAL: Step.SAY_YES, ReleaseEvent.SIGNED: Step.SIGN, ReleaseEvent.REVOKED: Step.REVOKE}
     turn.step(Track.RELEASE, step[body.event])
     signed = turn.record.release is Release.SIGNED
-    turn.change(
-        police_released=signed and "police" in body.parties, release_expires_on=body.expires_on if signed else None
-    )
+    last_day = body.expires_on if signed else None  # a release that arrives after it opens nothing
+    in_time = last_day is not None and turn.now.date() <= last_day
+    turn.change(police_released=in_time and "police" in body.parties, release_expires_on=last_day)
     turn.release = body
     turn.say(Happening.RELEASE_CHANGED, body.event.value)
 

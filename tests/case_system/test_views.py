@@ -96,6 +96,19 @@ def test_a_signed_release_that_names_police_opens_intake_and_closing_until_it_en
     assert (seen.handoff, seen.release) == (Handoff.ACCEPTED, Release.NONE)
 
 
+def test_a_release_that_arrives_after_its_last_day_opens_nothing(agency: Agency) -> None:
+    officer, manager = agency.device("o1"), agency.device("cm1")
+    here = enrolled(agency, officer, manager)
+    yesterday = agency.clock().date() - timedelta(days=1)
+    signed = ReleaseOfInformation(
+        event=ReleaseEvent.SIGNED, parties=("police",), scope=("status",), expires_on=yesterday
+    )
+    (receipt,) = manager.send(manager.seal(manager.operation(Op.RELEASE, here, signed, base=5)))
+    assert receipt.outcome is Outcome.ACCEPTED
+    seen = officer.pull().referrals[here]
+    assert (seen.handoff, seen.episode, seen.release) == (Handoff.ACCEPTED, Episode.OPEN, Release.NONE)
+
+
 def test_another_party_on_the_release_opens_nothing_to_police(agency: Agency) -> None:
     officer, manager = agency.device("o1"), agency.device("cm1")
     here = enrolled(agency, officer, manager)

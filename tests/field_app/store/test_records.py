@@ -187,3 +187,11 @@ def test_starting_over_forgets_unreadable_rows(records: Records, store: Store) -
     fresh = Records(store, open_vault(b"fresh"))
     fresh.start()
     assert reopened(store).on(Shelf.RECORD) == ()
+
+
+def test_what_another_process_wrote_counts_for_the_mirror(records: Records, store: Store) -> None:
+    other = reopened(store)
+    with other.write() as page:
+        page.put(Shelf.RECORD, {"n": 1})
+    assert records.refresh()
+    assert records.generation == other.generation == 1
