@@ -189,9 +189,11 @@ def test_starting_over_forgets_unreadable_rows(records: Records, store: Store) -
     assert reopened(store).on(Shelf.RECORD) == ()
 
 
-def test_what_another_process_wrote_counts_for_the_mirror(records: Records, store: Store) -> None:
-    other = reopened(store)
+def test_what_another_process_wrote_counts_for_the_mirror(records: Records, path: Path) -> None:
+    beside = Store(path)
+    other = reopened(beside)
     with other.write() as page:
         page.put(Shelf.RECORD, {"n": 1})
+    beside.close()
     assert records.refresh()
     assert records.generation == other.generation == 1
