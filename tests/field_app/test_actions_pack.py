@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from field_app.courier import DeviceSide
+from field_app.store.outbox import Outgoing
 from field_app.vault.errors import VaultLocked
 from referral.envelope import AgencyPrivateKey, open_, read_header
 from referral.model import OpId, ReferralId
@@ -90,7 +91,7 @@ def test_for_a_newer_agency_key_the_same_operation_is_sealed_again(officer: Stat
     with side.write() as filing:
         side.adopt_key(filing, AgencyKey(key_id=key.key_id.hex(), public_key=key.public().to_bytes()))
         outgoing = side.reseal(filing, first.op_id)
-        assert outgoing is not None
+        assert isinstance(outgoing, Outgoing)
         officer.device.outbox.replace(filing.tx, first.op_id, outgoing)
     with officer.device.store.read() as tx:
         old = officer.device.outbox.envelope(tx, first.op_id)
