@@ -85,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"of {', '.join(PACKAGES)}; else all")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", nargs="+", default=[], metavar="FILE", help="only these source files")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="FILE", help="only these source files, and all of their mutants again"
+    )
     parser.add_argument("--report", action="store_true", help="only print what is known")
     options = parser.parse_args(arguments)
     chosen = options.packages or list(PACKAGES)
@@ -106,9 +108,13 @@ def run(name: str, *, processes: int, only: Sequence[str] = ()) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     for top in COPIED:
         mirror(ROOT / top, folder / top)
-    (folder / "setup.cfg").write_text(configuration(package, only), encoding="utf-8")
+    settings = folder / "setup.cfg"
+    if not settings.is_file() or settings.read_text(encoding="utf-8") != configuration(package):
+        shutil.rmtree(folder / "mutants", ignore_errors=True)  # what was left out before is not looked at again
+        settings.write_text(configuration(package), encoding="utf-8")
     _ask_again(folder, package)
-    words = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes)]
+    names = [f"{Path(file).with_suffix('').as_posix().replace('/', '.')}.*" for file in only]
+    words = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *names]
     with (folder / "mutmut.log").open("w", encoding="utf-8") as log:
         print(f"{name}: mutmut is at work; its own words are in {folder / 'mutmut.log'}", flush=True)
         done = subprocess.run(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False)
@@ -120,12 +126,11 @@ def run(name: str, *, processes: int, only: Sequence[str] = ()) -> bool:
     return done.returncode == 0
 
 
-def configuration(package: Package, only: Sequence[str] = ()) -> str:
+def configuration(package: Package) -> str:
     """mutmut's settings for one package, as a setup.cfg."""
-    wanted = list(only) or [f"{package.sources}/*.py"]
     lists: Mapping[str, Iterable[str]] = {
         "source_paths": ("referral", "field_app", "case_system"),
-        "only_mutate": wanted,
+        "only_mutate": (f"{package.sources}/*.py",),
         "also_copy": ("assets", "tools", "benchmarks", "docs", "main.py"),
         "pytest_add_cli_args": ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "tools.mutation_plugin"),
         "pytest_add_cli_args_test_selection": package.tests,
