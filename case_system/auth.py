@@ -65,13 +65,14 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who is at the desk."""
+    """Who is at the desk. ends_at: whatever is done; idle_at: if nothing more is done."""
 
     user_id: UserId
     name: str
     role: Role
     language: str
     ends_at: datetime
+    idle_at: datetime
     csrf: str = field(repr=False)
 
 
@@ -125,7 +126,7 @@ class Sessions:
             token = new_token(self._rng)
             change.opened(user_id, tried, _hash(token), step or None)
             change.audit(user_id, "sign_in", "done")
-        return SignedIn(token=token, session=_session(person, token, now))
+        return SignedIn(token=token, session=_session(person, token, now, now))
 
     def _refused(self, change: Change, actor: str, outcome: str, now: datetime) -> None:
         for deed in self._refusals.heard(Deed(actor=actor, action="sign_in", outcome=outcome), now):
@@ -151,18 +152,20 @@ class Sessions:
         return None
 
     # ------------------------------------------------------------------------------------------------ sessions
-    def check(self, token: str) -> Session | None:
-        """The session of a cookie while it lasts, seen now."""
+    def check(self, token: str, *, by_hand: bool = True) -> Session | None:
+        """The session of a cookie while it lasts; seen now, if it was `by_hand` and not an open page that looks again."""
         now = self._clock()
         row = self._rows.session(_hash(token))
         if row is None or row.ended or not row.person.active:
             return None
         if now - row.seen_at > IDLE or now - row.created_at > LONGEST:
             return None
-        if now - row.seen_at >= _SEEN_EVERY:
+        seen_at = row.seen_at
+        if by_hand and now - row.seen_at >= _SEEN_EVERY:
             with self._rows.change(now) as change:
                 change.seen(_hash(token))
-        return _session(row.person, token, row.created_at)
+            seen_at = now
+        return _session(row.person, token, row.created_at, seen_at)
 
     def end(self, token: str) -> None:
         """Sign out."""
@@ -172,13 +175,14 @@ class Sessions:
                 change.audit(who, "sign_out", "done")
 
 
-def _session(person: Person, token: str, began: datetime) -> Session:
+def _session(person: Person, token: str, began: datetime, seen_at: datetime) -> Session:
     return Session(
         user_id=person.user_id,
         name=person.name,
         role=person.role,
         language=person.language,
         ends_at=began + LONGEST,
+        idle_at=min(seen_at + IDLE, began + LONGEST),
         csrf=_csrf(token),
     )
 

@@ -130,7 +130,7 @@ PROCESS_SHOWN: frozenset[str] = frozenset({
 })  # fmt: skip
 
 _AT_DESK = frozenset({_CM, _PEER, _SAO, _SUPERVISOR})
-# Desk routes, and who may use them at all. "/desk" itself shows the sign-in page to everybody else.
+# Desk routes, and who may use them at all; everybody else is shown the sign-in page.
 DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "GET /desk": _AT_DESK,
     "GET /desk/board": _AT_DESK,

@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from case_system.desk.words import Words
 from case_system.record import Record
 from referral.lifecycle import Episode, Role, can
 from referral.model import Kind, ReferralId, UserId
@@ -21,26 +22,25 @@ from referral.programme import Programme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """name: what the form sends. reasons: the pack list to choose from, None where no reason is asked."""
+    """name: what the form sends, and its word `button.NAME`. reasons: the pack list to choose from, None where no reason is asked."""
 
     name: str
-    label: str
     op: Op
     reasons: str | None = None
     main: bool = False
 
 
 BUTTONS: tuple[Button, ...] = (
-    Button(name="accept", label="Accept", op=Op.ACCEPT, main=True),
-    Button(name="met", label="We met", op=Op.MET, main=True),
-    Button(name="intake", label="Intake done", op=Op.INTAKE, main=True),
-    Button(name="redirect", label="Pass on", op=Op.REDIRECT, reasons="redirect_reason"),
-    Button(name="confirm_call", label="Confirm the officer's call", op=Op.CONFIRM_SAO_CALL, main=True),
-    Button(name="approve", label="Approve", op=Op.SAO_APPROVE, main=True),
-    Button(name="decline", label="Decline", op=Op.SAO_DECLINE, reasons="sao_decline_reason"),
-    Button(name="ask", label="Ask for more", op=Op.SAO_ASK, reasons="need_info_reason"),
-    Button(name="not_filed", label="Charge not filed", op=Op.CHARGE),
-    Button(name="returned", label="Charge returned", op=Op.CHARGE),
+    Button(name="accept", op=Op.ACCEPT, main=True),
+    Button(name="met", op=Op.MET, main=True),
+    Button(name="intake", op=Op.INTAKE, main=True),
+    Button(name="redirect", op=Op.REDIRECT, reasons="redirect_reason"),
+    Button(name="confirm_call", op=Op.CONFIRM_SAO_CALL, main=True),
+    Button(name="approve", op=Op.SAO_APPROVE, main=True),
+    Button(name="decline", op=Op.SAO_DECLINE, reasons="sao_decline_reason"),
+    Button(name="ask", op=Op.SAO_ASK, reasons="need_info_reason"),
+    Button(name="not_filed", op=Op.CHARGE),
+    Button(name="returned", op=Op.CHARGE),
 )
 BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button in BUTTONS})
 
@@ -61,6 +61,11 @@ def _fits(button: Button, record: Record, role: Role) -> bool:
     if button.op is Op.CHARGE:
         return record.charge == "held"
     return all(can(track, getattr(record, track.value), step, role) for track, step in rule.steps)
+
+
+def reasons(pack: Programme, name: str, say: Words) -> list[tuple[str, str]]:
+    """The pack's list of reasons, as choices."""
+    return [(choice.code, say.pack(choice.text)) for choice in pack.choices[name]]
 
 
 def operation(

@@ -98,7 +98,8 @@ def route(cell: Route, here: Scene) -> str | None:
     at_desk = role is not None and role in DESK_ROUTES["GET /desk"]
     match cell.route:
         case "GET /desk":
-            ok = answer.status_code == 200 and ('action="/desk/in"' in answer.text) is not allowed
+            to_door = answer.status_code == 303 and answer.headers["location"].startswith("/desk/in")
+            ok = answer.status_code == 200 if allowed else to_door
         case "GET /desk/board" | "GET /desk/stream":
             ok = answer.status_code == (200 if allowed else 401)
         case "GET /desk/r/{referral_id}":
@@ -106,8 +107,8 @@ def route(cell: Route, here: Scene) -> str | None:
             expected = 303 if not allowed else 404 if seen is Sight.NOTHING else 200
             ok = answer.status_code == expected and ("Quillfeather" in answer.text) is (expected == 200)
         case "POST /desk/provisional":
-            told = "said=opened" if allowed else "said=not_permitted" if at_desk else "/desk"
-            ok = answer.status_code == 303 and answer.headers["location"].endswith(told)
+            told = "said=opened" if allowed else "said=not_permitted" if at_desk else "/desk/in"
+            ok = answer.status_code == 303 and told in answer.headers["location"]
         case _:
             moved = here.database.after not in (None, here.base[_NAMED])
             ok = answer.status_code == 303 and (allowed or not moved)
