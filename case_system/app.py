@@ -25,6 +25,7 @@ from uvicorn.supervisors import Multiprocess
 from case_system.auth import Sessions
 from case_system.desk.pages import Desk
 from case_system.dispatcher import Dispatcher
+from case_system.housekeeping import Housekeeping
 from case_system.http import create_app
 from case_system.keyfolder import KeyFolder
 from case_system.logs import set_up
@@ -37,9 +38,10 @@ from case_system.storage import StorageError
 from case_system.store.accounts import Accounts
 from case_system.store.database import Database
 from case_system.store.engine import Engine, open_engine
-from case_system.store.migrate import is_current
+from case_system.store.migrate import Standing, standing
 from case_system.store.notices import NoticeRows
 from case_system.store.sign_ins import SignInRows
+from case_system.store.upkeep import Upkeep, Upkept
 from case_system.streams import Streams
 from case_system.unreadable import Protocol
 from referral.port import Refused
@@ -77,6 +79,11 @@ class System:
     packs: Packs
     clock: Clock
     rng: RandomBytes
+    upkeep: Upkeep
+
+    def keep_house(self) -> Upkept:
+        """Forget what is due and clear away what nobody needs."""
+        return self.upkeep.run(self.clock(), self.programme())
 
     def programme(self) -> Programme:
         """The pack in force."""
@@ -87,9 +94,12 @@ class System:
 def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: RandomBytes = os.urandom) -> System:
     """The parts over a database that was laid by `init`; raises NotReady or KeyFolderError."""
     engine = open_engine(url)
-    if not is_current(engine):
-        raise NotReady("there is no case system of this version in the database; run `case-system init`")
-    keys = KeyFolder(keys_folder)
+    try:
+        _must_be_current(engine)
+        keys = KeyFolder(keys_folder)
+    except Exception:
+        engine.dispose()
+        raise
     streams, changed = Streams(), threading.Event()
 
     def told(users: frozenset[str]) -> None:
@@ -118,7 +128,20 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
         clock=clock,
         rng=rng,
         packs=packs,
+        upkeep=Upkeep(engine=engine, keys=keys, rng=rng, told=told),
     )
+
+
+def _must_be_current(engine: Engine) -> None:
+    match standing(engine):
+        case Standing.EMPTY:
+            raise NotReady("there is no case system in the database; run `case-system init`")
+        case Standing.OLDER:
+            raise NotReady("the database is of an earlier version; make a backup, then run `case-system upgrade`")
+        case Standing.NEWER:
+            raise NotReady("the database is of a later version than this program; run that version")
+        case Standing.CURRENT:
+            pass
 
 
 class DispatcherLoop:
@@ -172,7 +195,7 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
     system = assemble(url, keys_folder)
     set_up()
     system.service.reread()
-    loop = DispatcherLoop(system)
+    loop, housework = DispatcherLoop(system), Housekeeping(system.keep_house)
     shared = {
         "http": Protocol,
         "access_log": False,
@@ -185,10 +208,12 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
     signal.signal(
         signal.SIGTERM, lambda *_: None
     )  # uvicorn stops on it and then raises it again: asked to end is no failure
+    housework.start()
     if workers == 1:
         app = web(system, on_start=loop.start, on_stop=loop.stop)
         said(_address(host, sock))
         uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[sock])  # type: ignore[arg-type]
+        housework.stop()
         return
     os.environ[DATABASE_VARIABLE], os.environ[KEYS_VARIABLE] = url, str(keys_folder.resolve())
     config = uvicorn.Config("case_system.app:from_environment", factory=True, workers=workers, **shared)  # type: ignore[arg-type]
@@ -198,6 +223,7 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
         Multiprocess(config, sockets=[sock]).run()
     finally:
         loop.stop()
+        housework.stop()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(prog="case-system", description="The LEAD Field central case system.")
     _common(parser, top=True)
+    parser.set_defaults(opened=None)  # the database that a command opened: closed when it ends
     branches = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def leaf(under: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:
@@ -61,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8700, help="0 picks a free port")
     serve.add_argument("--workers", type=int, default=1)
+
+    leaf(branches, "upgrade", commands.upgrade, "Bring the database of an earlier version to this one's tables.")
 
     users = group("user", "People who use the system.")
     add = leaf(users, "add", commands.user_add, "Add a person.")
@@ -123,6 +126,12 @@ def build_parser() -> argparse.ArgumentParser:
     leaf(branches, "referrals", commands.referrals, "List referrals: ids, states, staff.")
     leaf(branches, "notices", commands.notices, "List notices.")
     leaf(group("audit", "The audit trail."), "verify", commands.audit, "Check the chain; name the first bad row.")
+    leaf(
+        branches,
+        "upkeep",
+        commands.upkeep,
+        "Forget what is due and clear away what nobody needs; serve does it hourly.",
+    )
     leaf(branches, "backup", commands.backup, "Write a backup of the database (without keys).").add_argument(
         "file", type=Path
     )
@@ -169,6 +178,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"case-system: {error}", file=sys.stderr)
         return 1
+    finally:
+        if args.opened is not None:
+            args.opened.dispose()
     _print(args, answer, text)
     return 0
 

@@ -25,7 +25,7 @@ from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import check as check_channel
 from case_system.packs import read_folder
 from case_system.store import backup as backups
-from case_system.store import exports, foundation
+from case_system.store import exports, foundation, migrate
 from case_system.store.engine import open_engine
 from referral.codec import to_wire
 from referral.lifecycle import Role
@@ -70,9 +70,15 @@ def keys_folder(said: str | None, url: str) -> Path:
 
 def _system(args: argparse.Namespace) -> System:
     url = database_url(args.db)
+    _must_exist(url)
+    system = app.assemble(url, keys_folder(args.keys, url))
+    args.opened = system.engine
+    return system
+
+
+def _must_exist(url: str) -> None:
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
         raise Refusal("there is no case system here; run `case-system init`")
-    return app.assemble(url, keys_folder(args.keys, url))
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
@@ -115,6 +121,24 @@ def init(args: argparse.Namespace) -> tuple[Any, str]:
         engine.dispose()
     shown = engine.url.render_as_string(hide_password=True)
     return {"database": shown, "keys": str(keys), "pack": programme.stamp}, f"made {shown}, keys in {keys}"
+
+
+def upgrade(args: argparse.Namespace) -> tuple[Any, str]:
+    url = database_url(args.db)
+    _must_exist(url)
+    engine = open_engine(url)
+    try:
+        match migrate.standing(engine):
+            case migrate.Standing.EMPTY:
+                raise Refusal("there is no case system here; run `case-system init`")
+            case migrate.Standing.NEWER:
+                raise Refusal("the database is of a later version than this program; run that version")
+            case _:
+                before, after = foundation.bring_forward(engine, clock=utc_now, by=args.by)
+    finally:
+        engine.dispose()
+    said = "nothing to do" if before == after else f"from schema {before} to {after}"
+    return {"from": before, "to": after}, f"upgraded: {said}"
 
 
 def serve(args: argparse.Namespace) -> tuple[Any, str]:
@@ -268,8 +292,26 @@ def audit(args: argparse.Namespace) -> tuple[Any, str]:
     return answer, f"{verdict.rows} rows, all in order"
 
 
+def upkeep(args: argparse.Namespace) -> tuple[Any, str]:
+    done = _system(args).keep_house()
+    answer = {
+        "forgotten": [{"referral_id": referral_id, "why": why} for referral_id, why in done.forgotten],
+        "feed_rows": done.feed_rows, "sessions": done.sessions, "codes": done.codes,
+    }  # fmt: skip
+    counts = f"{done.feed_rows} old feed rows, {done.sessions} sessions and {done.codes} enrolment codes cleared away"
+    return answer, f"{len(done.forgotten)} referrals forgotten; {counts}"
+
+
 def backup(args: argparse.Namespace) -> tuple[Any, str]:
-    rows = backups.write(_system(args).engine, args.file, clock=utc_now)
+    url = database_url(args.db)
+    _must_exist(url)
+    engine = open_engine(url)
+    try:
+        if migrate.standing(engine) in (migrate.Standing.EMPTY, migrate.Standing.NEWER):
+            raise Refusal("there is no case system that this version can read; run `case-system init`")
+        rows = backups.write(engine, args.file, clock=utc_now)
+    finally:
+        engine.dispose()
     return {"file": str(args.file), "rows": rows}, f"wrote {rows} rows to {args.file}; keep the key folder apart"
 
 

@@ -18,12 +18,12 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text, update
 
 from case_system.audit import Deed
 from case_system.ports import Clock, RandomBytes
@@ -31,6 +31,7 @@ from case_system.store import migrate, schema
 from case_system.store.engine import transaction
 from case_system.store.foundation import new_epoch
 from case_system.store.ledger import close
+from case_system.store.migrate import Standing
 
 FORMAT = "lead-backup/1"
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,8 +83,10 @@ def write(engine: Engine, target: Path, *, clock: Clock) -> int:
                 db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             agency = db.execute(select(schema.agency)).one()
             put({"format": FORMAT, "schema": _version(db), "epoch": agency.epoch, "at": _out(clock())})
-            for table in schema.metadata.sorted_tables:
-                for row in db.execute(select(table).order_by(*table.primary_key.columns)).mappings():
+            columns = _columns(db)  # of an earlier version too: it is backed up before it is brought forward
+            for table in (t for t in schema.metadata.sorted_tables if t.name in columns):
+                wanted = [column for column in table.columns if column.name in columns[table.name]]
+                for row in db.execute(select(*wanted).order_by(*table.primary_key.columns)).mappings():
                     put([table.name, {name: _out(value) for name, value in row.items() if value is not None}])
                     rows += 1
         file.write(json.dumps({"rows": rows, "sha256": digest.hexdigest()}).encode() + b"\n")
@@ -92,6 +95,13 @@ def write(engine: Engine, target: Path, *, clock: Clock) -> int:
         os.fsync(raw.fileno())
     os.replace(part, target)
     return rows
+
+
+def _columns(db: Connection) -> dict[str, frozenset[str]]:
+    """The tables and columns that this database has of those we know."""
+    here = inspect(db)
+    known = [table.name for table in schema.metadata.sorted_tables if here.has_table(table.name)]
+    return {name: frozenset(column["name"] for column in here.get_columns(name)) for name in known}
 
 
 def _version(db: Connection) -> str:
@@ -133,41 +143,54 @@ def check(source: Path) -> dict[str, Any]:
 
 
 def restore(engine: Engine, source: Path, *, clock: Clock, rng: RandomBytes, replace: bool = False) -> int:
-    """Put a backup into an empty database, or (replace) over everything that is there; how many rows. A new epoch begins."""
+    """Put a backup into an empty database, or (replace) over everything that is there; how many rows. A new epoch begins.
+
+    A backup of an earlier version is put into tables of that version first, and these are brought forward, in one transaction.
+    """
     head = check(source)
-    migrate.upgrade(engine)
-    now, rows = clock(), 0
-    tables = {table.name: table for table in schema.metadata.sorted_tables}
+    if not migrate.knows(head["schema"]):
+        raise BackupError("the backup was made by a later version; restore it with that version")
+    standing = migrate.standing(engine)
+    now = clock()
     with transaction(engine, write=True) as db:
-        if _version(db) != head["schema"]:
-            raise BackupError(f"the backup has schema {head['schema']}; restore it with the version that made it")
-        if db.execute(select(func.count()).select_from(schema.agency)).scalar_one():
-            if not replace:
+        if standing is not Standing.EMPTY:
+            if not replace and db.execute(select(func.count()).select_from(schema.agency)).scalar_one():
                 raise BackupError("there is a case system in this database already")
-            for table in reversed(schema.metadata.sorted_tables):
-                db.execute(delete(table))
-        waiting: list[dict[str, Any]] = []
-        current: Table | None = None
-        for line in _lines(source):
-            document = json.loads(line)
-            if not isinstance(document, list):
-                continue
-            table = tables[document[0]]
-            if waiting and (table is not current or len(waiting) >= _CHUNK):
-                _put(db, current, waiting)
-            current = table
-            waiting.append({name: _in(value) for name, value in document[1].items()})
-            rows += 1
-        _put(db, current, waiting)
+            schema.metadata.drop_all(db)
+            db.execute(text("DROP TABLE alembic_version"))
+        migrate.upgrade_on(db, head["schema"])
+        rows = _fill(db, source)
+        migrate.upgrade_on(db)
         _count_on(db)
         db.execute(update(schema.agency).values(epoch=new_epoch(rng)))
         close(db, [], [Deed(actor="administrator", action="restore", outcome="done")], now)
     return rows
 
 
-def _put(db: Connection, table: Table | None, rows: list[dict[str, Any]]) -> None:
-    if table is not None and rows:
-        names = {column.name for column in table.columns}
+def _fill(db: Connection, source: Path) -> int:
+    tables = {table.name: table for table in schema.metadata.sorted_tables}
+    columns = _columns(db)
+    waiting: list[dict[str, Any]] = []
+    current: Table | None = None
+    rows = 0
+    for line in _lines(source):
+        document = json.loads(line)
+        if not isinstance(document, list):
+            continue
+        table = tables[document[0]]
+        if current is not None and (table is not current or len(waiting) >= _CHUNK):
+            _put(db, current, columns[current.name], waiting)
+        current = table
+        waiting.append({name: _in(value) for name, value in document[1].items()})
+        rows += 1
+    if current is not None:
+        _put(db, current, columns[current.name], waiting)
+    return rows
+
+
+def _put(db: Connection, table: Table, names: Collection[str], rows: list[dict[str, Any]]) -> None:
+    """Insert rows whole: what a row does not say is NULL, in the columns that the table has at this revision."""
+    if rows:
         db.execute(insert(table), [{name: row.get(name) for name in names} for row in rows])
     rows.clear()
 

@@ -17,6 +17,7 @@ from case_system.ports import Clock, RandomBytes
 from case_system.store import migrate, schema
 from case_system.store.engine import transaction
 from case_system.store.ledger import close
+from case_system.store.migrate import Standing
 from referral.programme import Programme, load
 
 
@@ -29,6 +30,8 @@ def lay(
 ) -> Programme:
     """Make the tables, the agency and the ledger; raises PackError for a bad pack before anything is made."""
     programme = load(files)
+    if migrate.standing(engine) not in (Standing.EMPTY, Standing.CURRENT):  # to bring one forward is another command
+        raise AlreadyThere
     migrate.upgrade(engine)
     now = clock()
     with transaction(engine, write=True) as db:
@@ -44,6 +47,17 @@ def lay(
         db.execute(insert(schema.ledger).values(id=1, feed_seq=0, feed_floor=0, audit_n=0, audit_hash=audit.START))
         close(db, [], [Deed(actor="administrator", action="init", object_id=programme.digest, outcome="done")], now)
     return programme
+
+
+def bring_forward(engine: Engine, *, clock: Clock, by: str = "administrator") -> tuple[str, str]:
+    """Apply every migration that is missing, in one transaction with its audit row; the revisions before and after."""
+    before, after = str(migrate.revision_of(engine)), migrate.head()
+    if before == after:
+        return before, after
+    with transaction(engine, write=True) as db:
+        migrate.upgrade_on(db)
+        close(db, [], [Deed(actor=by, action="upgrade", object_id=after, outcome="done")], clock())
+    return before, after
 
 
 def new_epoch(rng: RandomBytes) -> str:

@@ -6,6 +6,7 @@ migrations, so that there is one way to a schema.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from case_system.store.engine import transaction
 from case_system.store.schema import Moment
@@ -33,19 +34,57 @@ def _config() -> Config:
     return config
 
 
+class Standing(StrEnum):
+    """How a database's schema stands to this program's."""
+
+    EMPTY = "empty"
+    OLDER = "older"
+    CURRENT = "current"
+    NEWER = "newer"  # made by a later program: this one must not touch it
+
+
 def upgrade(engine: Engine) -> None:
     """Apply every migration that is missing."""
-    config = _config()
     with transaction(engine, write=True) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_on(connection)
+
+
+def upgrade_on(connection: Connection, revision: str = "head") -> None:
+    """Apply migrations up to a revision, within the caller's transaction."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The schema's revision, None when there is none."""
+    with transaction(engine, write=False) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def standing(engine: Engine) -> Standing:
+    """How the database's schema stands to this program's."""
+    found = revision_of(engine)
+    if found is None:
+        return Standing.EMPTY
+    if found == head():
+        return Standing.CURRENT
+    return Standing.OLDER if knows(found) else Standing.NEWER
+
+
+def head() -> str:
+    """The revision that this program works with."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def knows(revision: str) -> bool:
+    """True when this program can bring a database of that revision forward."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def is_current(engine: Engine) -> bool:
     """True when the database has exactly this version's schema."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with transaction(engine, write=False) as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+    return standing(engine) is Standing.CURRENT
 
 
 def new_migration(engine: Engine, message: str, number: str) -> None:

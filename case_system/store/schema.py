@@ -282,6 +282,7 @@ referrals = Table(
     # sealed
     Column("data_key", LargeBinary),  # wrapped; None: shredded
     Column("body", LargeBinary),
+    Column("forgotten_at", Moment),  # when the clock last took identifiers away (keeping.py)
     Index(None, "handoff"),
     Index(None, "episode", "review"),
 )
