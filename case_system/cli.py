@@ -18,8 +18,7 @@ from case_system.app import NotReady
 from case_system.commands import PACK, ROLES, Refusal
 from case_system.keyfolder import KeyFolderError
 from case_system.notify.channels import BadChannel
-from case_system.storage import StorageError
-from case_system.store.accounts import NotSo
+from case_system.storage import NotSo, StorageError
 from case_system.store.backup import BackupError
 from referral.port import Refused
 from referral.programme import PackError

@@ -14,8 +14,8 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -36,16 +36,14 @@ from case_system.record import DESK, SYSTEM, Record, User
 from case_system.refusals import UNKNOWN, Refusals
 from case_system.storage import (
     AgencyFacts,
-    Contention,
     Device,
     Docket,
     Paper,
     Reading,
     Storage,
     StorageError,
-    StorageFull,
-    Unreachable,
 )
+from case_system.transactions import Transactions
 from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
 from case_system.views import as_seen
 from referral.lifecycle import Episode, Role
@@ -75,7 +73,6 @@ from referral.views import Happening, NoticeKind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-TRIES = 6
 _CALL_CODE = re.compile(r"[A-HJ-NP-Z]\d-\d\d\Z")
 _REREAD = frozenset({ProblemCode.UNKNOWN_KEY, ProblemCode.UNKNOWN_VERSION, ProblemCode.INTERNAL})
 
@@ -85,6 +82,7 @@ class CaseService:
 
     def __init__(self, storage: Storage, *, clock: Clock, rng: RandomBytes, keys: Keys, packs: Packs) -> None:
         self._storage, self._clock, self._rng, self._keys, self._packs = storage, clock, rng, keys, packs
+        self._transactions = Transactions(storage, packs)
         self._refusals = Refusals()
 
     # ------------------------------------------------------------------------------------------------ devices
@@ -470,27 +468,8 @@ class CaseService:
         users, rota = docket.people()
         return World(now=now, pack=pack, users=users, posts=posts(rota, users.values()), pairs=docket.pairs(lock=False))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Reading]:
-        try:
-            with self._storage.read() as reading:
-                yield reading
-        except StorageError as error:
-            raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
+    def _reading(self) -> AbstractContextManager[Reading]:
+        return self._transactions.reading()
 
     def _write(self, now: datetime, work: Callable[[Docket, AgencyFacts, Programme], T]) -> T:
-        """`work` in one transaction; done again from fresh truth when another was first."""
-        with self._reading() as reading:
-            facts = reading.agency()
-        pack = self._packs.programme(facts.pack_digest)
-        for attempt in range(TRIES):
-            try:
-                with self._storage.write(now, pack) as docket:
-                    return work(docket, facts, pack)
-            except Contention:
-                log.info("another transaction was first (try %d)", attempt + 1, exc_info=attempt + 1 == TRIES)
-            except StorageFull as error:
-                raise Refused(ProblemCode.STORAGE_FULL, retry_after_s=60) from error
-            except Unreachable as error:
-                raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
-        raise Refused(ProblemCode.BUSY, retry_after_s=1)
+        return self._transactions.write(now, work)

@@ -8,6 +8,7 @@ one read transaction. A write that met another's is raised as `Contention`: noth
       Contention      another transaction was first; try again
       StorageFull     no space
       Unreachable     the database does not answer
+    NotSo             the change makes no sense as things are; says why in a sentence
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ class StorageFull(StorageError):
 
 class Unreachable(StorageError):
     """The database does not answer."""
+
+
+class NotSo(Exception):
+    """The change makes no sense as things are (unknown user, wrong role); nothing was changed. `code` is stable."""
+
+    def __init__(self, sentence: str, code: str = "not_so") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,17 @@ class EnrolCode:
     role: Role
     expires_at: datetime
     used: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a person stands in the programme. pair: of a case manager or a peer; made if it is new."""
+
+    name: str
+    role: Role
+    unit: str | None = None
+    language: str = "en"
+    pair: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +273,11 @@ class Docket(Protocol):
 
     def audit(self, deed: Deed) -> None:
         """A row of the audit trail."""
+        ...
+
+    # the people who work here
+    def resettle(self, user_id: UserId, standing: Standing) -> Collection[ReferralId]:
+        """Change who a person is; the referrals whose readers may be others now. Raises NotSo."""
         ...
 
 

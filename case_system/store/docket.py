@@ -7,7 +7,7 @@ then feed and audit through the ledger. The looking half is `opened.py`. Impleme
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +19,8 @@ from case_system.audit import Deed
 from case_system.handoff import Climb, Ladder, NoticeState, Ring
 from case_system.ports import Keys, RandomBytes
 from case_system.record import SYSTEM, Record
-from case_system.storage import KEPT_ASIDE, Device, NewDevice, Paper
-from case_system.store import lookups, schema, writing
+from case_system.storage import KEPT_ASIDE, Device, NewDevice, Paper, Standing
+from case_system.store import lookups, schema, staff, writing
 from case_system.store.ledger import close
 from case_system.store.opened import Opened
 from case_system.store.records import plain, row_of
@@ -294,6 +294,12 @@ class SqlDocket(Opened):
 
     def audit(self, deed: Deed) -> None:
         self._deeds.append(deed)
+
+    def resettle(self, user_id: UserId, standing: Standing) -> Collection[ReferralId]:
+        concerned = staff.resettle(self._db, user_id, standing)
+        if standing.pair is not None:
+            self._tell(user_id, ChangeKind.CASELOAD, standing.pair)
+        return concerned
 
     # ------------------------------------------------------------------------------------------------ the end
     @property

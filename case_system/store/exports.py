@@ -122,8 +122,10 @@ def audit_verdict(engine: Engine) -> Verdict:
     a, head = schema.audit, schema.ledger
     with transaction(engine, write=False) as db:
         n, last = db.execute(select(head.c.audit_n, head.c.audit_hash)).one()
-        found = db.execution_options(yield_per=1000).execute(select(a).order_by(a.c.n))
-        return verify((dict(row) for row in found.mappings()), n, last)
+        with db.execution_options(yield_per=1000).execute(
+            select(a).order_by(a.c.n)
+        ) as found:  # it ends at the first bad row
+            return verify((dict(row) for row in found.mappings()), n, last)
 
 
 def case_number(keys: Keys, referral_id: str) -> str:

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from case_system.enrolment import code_hash, link, new_code
+from case_system.storage import NotSo
 from case_system.store import schema
-from case_system.store.accounts import NotSo
 from referral.envelope import DeviceSigningKey
 from referral.lifecycle import Role
 from referral.model import DeviceId
