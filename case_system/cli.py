@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,19 @@ def _common(parser: argparse.ArgumentParser, *, top: bool) -> None:
     parser.add_argument("--json", action="store_true", default=False if top else absent, help="print one JSON document")
     by = "administrator" if top else absent
     parser.add_argument("--as", dest="by", metavar="NAME", default=by, help="who is acting, for the audit trail")
+
+
+def _moment(text: str) -> datetime:
+    """A time as typed; without a zone it is UTC."""
+    said = datetime.fromisoformat(text)
+    return said if said.tzinfo is not None else said.replace(tzinfo=UTC)
+
+
+def _head(text: str) -> tuple[int, str]:
+    n, _, kept = text.partition(":")
+    if not re.fullmatch(r"[0-9a-f]{64}", kept):
+        raise ValueError
+    return int(n), kept
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -124,7 +139,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     leaf(branches, "referrals", commands.referrals, "List referrals: ids, states, staff.")
     leaf(branches, "notices", commands.notices, "List notices.")
-    leaf(group("audit", "The audit trail."), "verify", commands.audit, "Check the chain; name the first bad row.")
+    audit = group("audit", "The audit trail.")
+    check = leaf(audit, "verify", commands.audit, "Check the chain; name the first bad row.")
+    check.add_argument("--head", type=_head, metavar="N:HASH", help="what `audit head` said before, kept elsewhere")
+    leaf(audit, "head", commands.audit, "Print the number and hash of the newest row, to be kept elsewhere.")
+    show = leaf(audit, "show", commands.audit, "List rows: who did what, by the server's and the device's clock.")
+    show.add_argument("--user", metavar="NAME", help="by this person")
+    show.add_argument("--referral", metavar="ID", help="about this referral")
+    show.add_argument("--since", type=_moment, metavar="TIME", help="from then on: 2026-03-03 or 2026-03-03T07:10Z")
+    saw = leaf(audit, "who-saw", commands.audit, "List who read a referral, through what, and when.")
+    saw.add_argument("referral_id", metavar="REFERRAL")
     leaf(
         branches,
         "upkeep",

@@ -20,6 +20,7 @@ from typing import Any
 from case_system import app
 from case_system.app import DATABASE_VARIABLE, KEYS_VARIABLE, System, utc_now
 from case_system.assignment import Post
+from case_system.audit import Verdict
 from case_system.enrolment import link
 from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import check as check_channel
@@ -285,7 +286,22 @@ def notices(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def audit(args: argparse.Namespace) -> tuple[Any, str]:
-    verdict = exports.audit_verdict(_system(args).engine)
+    engine = _system(args).engine
+    match args.verb:
+        case "head":
+            n, last = exports.audit_head(engine)
+            return {"head": f"{n}:{last}"}, f"{n}:{last}"
+        case "show":
+            rows = exports.audit_rows(engine, user=args.user, referral_id=args.referral, since=args.since)
+            return rows, _table(rows, ("n", "at", "made_at", "actor", "action", "object_id", "outcome", "device_id"))
+        case "who-saw":
+            rows = exports.who_saw(engine, args.referral_id)
+            return rows, _table(rows, ("at", "user", "through", "outcome", "device_id"))
+        case _:
+            return _verdict(exports.audit_verdict(engine, args.head))
+
+
+def _verdict(verdict: Verdict) -> tuple[Any, str]:
     answer = {"rows": verdict.rows, "ok": verdict.bad_row is None, "bad_row": verdict.bad_row, "reason": verdict.reason}
     if verdict.bad_row is not None:
         raise Refusal(f"the audit trail is broken at row {verdict.bad_row}: {verdict.reason}", answer)

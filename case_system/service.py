@@ -115,7 +115,7 @@ class CaseService:
 
         answer = self._write(now, work)
         self._trail(Counter(away), now)
-        answer = self._with_changes(answer, token_hash, request)
+        answer = self._with_changes(answer, token_hash, request, now)
         return replace(answer, signature=self._keys.server_key.sign(SIGNATURE_DOMAIN, signed_bytes(answer)))
 
     def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime, away: list[Deed]) -> SyncResponse:  # fmt: skip
@@ -205,7 +205,7 @@ class CaseService:
             return None
         return self._packs.delivery(facts.pack_digest)
 
-    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest) -> SyncResponse:
+    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest, now: datetime) -> SyncResponse:
         if not request.pull or answer.device.state is not DeviceState.ACTIVE:
             return answer
         with self._reading() as reading:
@@ -215,6 +215,14 @@ class CaseService:
             reader = reading.users()[who[0]]
             caps = self._packs.programme(reading.agency().pack_digest).caps
             page: Pulled = pull(reading, reader, answer.device_id, request.cursor, caps)
+        told = [change.referral for change in page.changes if change.referral is not None]
+        deeds = [
+            Deed(actor=reader.user_id, device_id=answer.device_id, action="deliver", object_id=seen.referral_id, outcome="done")
+            for seen in told
+            if seen.referral is not None
+        ]  # fmt: skip
+        if not self._put_in_trail(deeds, now):  # nothing is given that cannot be said later; receipts are
+            return answer
         return replace(answer, changes=page.changes, cursor=page.cursor, more=page.more, reset=page.reset)
 
     # ------------------------------------------------------------------------------------------------ the desk
@@ -451,17 +459,21 @@ class CaseService:
     def _trail(self, kinds: Mapping[Deed, int], now: datetime) -> None:
         self._put_in_trail([deed for kind, n in kinds.items() for deed in self._refusals.heard(kind, now, n)], now)
 
-    def _put_in_trail(self, deeds: Sequence[Deed], now: datetime) -> None:
+    def _put_in_trail(self, deeds: Sequence[Deed], now: datetime) -> bool:
+        """False when it could not be written."""
+
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> None:
             for deed in deeds:
                 docket.audit(deed)
 
         if not deeds:
-            return
+            return True
         try:
             self._write(now, work)
         except Refused:
-            log.warning("a refusal was not put in the audit trail", exc_info=True)
+            log.warning("the audit trail could not be written", exc_info=True)
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------------ transactions
     def _world(self, docket: Docket, pack: Programme, now: datetime) -> World:

@@ -124,6 +124,7 @@ class Standing:
 class Paper:
     """One signed operation as it lies in the file: what came, what it is, and what became of it.
 
+    made_at: by its maker's clock; for the trail, not kept with the paper.
     raw: the envelope while it waits (None once judged). payload: what it says, to be kept under the referral's data key.
     nonce: None on a copy that was sealed again. revision: of the referral afterwards.
     """
@@ -137,6 +138,7 @@ class Paper:
     code: ProblemCode | None = None
     receipt: str | None = None
     at: datetime
+    made_at: datetime | None = None
     referral_id: ReferralId | None = None
     op: str | None = None
     base: int | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from case_system.audit import Deed, Verdict
+from case_system.audit import SAW, Deed, Verdict
 from case_system.grants import Duty
 from case_system.office.entry import Entry, asking
 from referral.model import ReferralId, UserId, is_referral_id
@@ -19,7 +19,6 @@ from referral.port import Refused
 from referral.problems import ProblemCode
 
 PAGE = 100
-SAW = frozenset({"look", "export", "meeting_list", "search"})
 _USER = re.compile(r"[a-z0-9_.-]{1,40}\Z")
 _RECEIPT = re.compile(r"[0-9A-Z-]{4,16}\Z")
 

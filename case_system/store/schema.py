@@ -435,6 +435,7 @@ audit = Table(
     Column("action", _WORD, nullable=False),
     Column("object_id", _ID),
     Column("outcome", _WORD, nullable=False),
+    Column("made_at", Moment),  # by the device's clock, where one did it
     Column("prev", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index(None, "object_id"),

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from case_system.audit import Verdict
-from case_system.office.trail import SAW, TrailLine
+from case_system.audit import SAW, Verdict
+from case_system.office.trail import TrailLine
 from case_system.store import exports, schema
 from case_system.store.engine import transaction
 from referral.model import ReferralId, UserId
@@ -37,7 +37,7 @@ class TrailRows:
         a = schema.audit
         names = ("n", "at", "actor", "device_id", "action", "object_id", "outcome")
         found = select(*(a.c[name] for name in names)).where(
-            a.c.object_id == referral_id, a.c.action.in_(SAW), a.c.outcome != "refused"
+            a.c.object_id == referral_id, a.c.action.in_(list(SAW)), a.c.outcome != "refused"
         )
         with transaction(self._engine, write=False) as db:
             return [TrailLine(**row) for row in db.execute(found.order_by(a.c.n)).mappings()]
