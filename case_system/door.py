@@ -79,9 +79,8 @@ class Door:
         if operation is None:
             return self._unread(heard, paper, revoked=revoked)
         paper = replace(
-            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce,
-            made_at=operation.made_at,
-        )  # fmt: skip
+            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce
+        )
         if revoked:
             held = replace(paper, code=ProblemCode.DEVICE_REVOKED, nonce=None, raw=heard.raw)
             record = self.docket.record(operation.referral_id)
@@ -127,7 +126,6 @@ class Door:
                 action=paper.op or "unread",
                 object_id=paper.referral_id or paper.op_id,
                 outcome=paper.outcome.value,
-                made_at=paper.made_at,
             )
         )
 
@@ -160,9 +158,8 @@ class Door:
             return False
         operation = read.operation
         known = replace(
-            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce,
-            made_at=operation.made_at,
-        )  # fmt: skip
+            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce
+        )
         if operation.referral_id != paper.referral_id:  # it could not be read until now
             self.prepare([operation])
         if self._must_wait(operation) is not None:
