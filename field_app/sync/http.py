@@ -31,7 +31,7 @@ from referral.problems import FieldError, ProblemCode
 
 CONNECT_S, READ_S, WHOLE_S = 10.0, 30.0, 180.0
 ANSWER_LIMIT = 32 * 1024 * 1024  # after decompression: a programme pack is the largest thing that comes
-_GZIP_FROM = 1024
+_GZIP_FROM = 256  # bytes: from here on gzip saves more than its header line costs, for the emptiest request too
 
 _BUSY = {429: ProblemCode.RATE_LIMITED, 502: ProblemCode.BUSY, 503: ProblemCode.BUSY, 504: ProblemCode.BUSY}
 
