@@ -17,7 +17,8 @@ from field_app.device import Device
 from field_app.holdings import record_data
 from field_app.session import Session
 from field_app.store.records import Shelf
-from referral.operations import Create, Op
+from referral.codec import to_wire
+from referral.operations import Create, Op, encode
 
 
 def fill(actions: Actions, wires: Iterable[Mapping[str, Any]]) -> int:
@@ -28,8 +29,8 @@ def fill(actions: Actions, wires: Iterable[Mapping[str, Any]]) -> int:
         for wire in wires:
             referral = complete(wire, device.programme, today)
             operation = session._operation(Op.CREATE, referral.referral_id, Create(referral=referral))
-            op_id, _ = session._add(page, operation)
-            page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
+            op_id, _ = session._add(page, operation, encode(operation))
+            page.put(Shelf.RECORD, record_data(to_wire(referral), op_id, operation.made_at))
     session.holdings.follow()
     with device.store.read() as tx:
         size = tx.execute("SELECT total(length(envelope)) FROM outbox WHERE state = 'waiting'").fetchone()[0]

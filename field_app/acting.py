@@ -220,13 +220,16 @@ class Acting:
         except FAULTS:
             return None
 
-    def _session(self) -> Session:
-        """The open session, with what other processes wrote taken in. Errors: Failed while shut, or where the file does not answer."""
-        if self._device is None:
-            raise Failed(self._trouble or Trouble(problem=ProblemCode.NOT_ENROLLED))
-        session = self._device.session
+    def _open_session(self) -> Session:
+        """The open session as it is: enough for what begins a transaction, which takes in what other processes wrote. Errors: Failed."""
+        session = self._open_device().session
         if session is None:
             raise Failed(Trouble(problem=ProblemCode.SHUT))
+        return session
+
+    def _session(self) -> Session:
+        """The open session, with what other processes wrote taken in. Errors: Failed while shut, or where the file does not answer."""
+        session = self._open_session()
         try:
             session.records.refresh()
         except FAULTS as error:

@@ -34,8 +34,8 @@ from referral.programme import load as load_pack
 
 PACKAGED: Final = "programmes/baltimore"
 # Ten thousand referrals are a million objects that stay; at Python's own 700, a third of an unlock went into looking for cycles
-# among them. Now only after 20,000 new ones.
-GC_AFTER: Final = 20_000
+# among them. Now only after 50,000 new ones.
+GC_AFTER: Final = 50_000
 
 
 class SystemClock:

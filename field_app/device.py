@@ -194,7 +194,7 @@ class Device:
             session.offset_ms = carriage.offset_ms
             before = carriage.server_time(self.surroundings.clock.now())
             before -= timedelta(hours=self.programme.timers.shrink_hours)
-            session.tidy(lambda received: received <= before)
+            session.tidy(before)
 
     def rebind(self, tx: Database, **changes: Any) -> None:
         """Change the binding, in the caller's transaction; what another process changed meanwhile stays."""

@@ -133,7 +133,7 @@ class Forms(Acting):
             return failed.trouble
 
     def _submit(self, wire: Json) -> Saved | Trouble:
-        device, session = self._open_device(), self._session()
+        device, session = self._open_device(), self._open_session()
         referral: Referral = complete(wire, device.programme, device.programme.day(self._now()))
         try:
             op_id, new = session.create(referral)

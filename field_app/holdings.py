@@ -82,7 +82,7 @@ class Holdings:
         """Take in rows that changed; the referrals they speak of are added to `touched`."""
         changed, self._records.changed = self._records.changed, set()
         rows = [(row_id, self._records.get(row_id)) for row_id in changed]
-        for row_id, _ in rows:
+        for row_id in changed & self._by_row.keys():
             self._unfile(row_id)
         for row_id, row in rows:
             if row is not None:
@@ -118,7 +118,7 @@ class Holdings:
         return None if row is None else from_wire(record, row.data["value"], keep_unknown=True)
 
     def _unfile(self, row_id: bytes) -> None:
-        shelf, name = self._by_row.pop(row_id, (None, ""))
+        shelf, name = self._by_row.pop(row_id)
         referral_id = ReferralId(name)
         match shelf:
             case Shelf.RECORD:
@@ -139,12 +139,10 @@ class Holdings:
                 self.caseload = None
             case Shelf.OWN:
                 self.own.pop(name, None)
-            case None:
-                return
         self.touched.add(referral_id)
 
     def _file(self, row: Row) -> str:
-        data = dict(row.data)
+        data = row.data
         match row.shelf:
             case Shelf.RECORD:
                 record = read_record(row.id, data)
@@ -163,15 +161,15 @@ class Holdings:
                 self.steps[name] = tuple(sorted(steps, key=lambda step: (step.base, step.n)))
                 return name
             case Shelf.DRAFT:
-                draft = from_wire(Draft, data, keep_unknown=True)
+                draft = from_wire(Draft, dict(data), keep_unknown=True)
                 self.drafts[draft.referral_id] = (row.id, draft)
                 return draft.referral_id
             case Shelf.NOTICE:
-                notice = from_wire(NoticeView, data, keep_unknown=True)
+                notice = from_wire(NoticeView, dict(data), keep_unknown=True)
                 self.notices[notice.notice_id] = (row.id, notice)
                 return notice.notice_id
             case Shelf.CASELOAD:
-                self.caseload = (row.id, from_wire(CaseloadView, data, keep_unknown=True))
+                self.caseload = (row.id, from_wire(CaseloadView, dict(data), keep_unknown=True))
                 return "caseload"
             case Shelf.OWN:
                 self.own[data["name"]] = row
@@ -195,9 +193,9 @@ def read_record(row_id: bytes, data: Mapping[str, Json]) -> Record:
     )
 
 
-def record_data(referral: Referral, op_id: OpId, made_at: datetime) -> dict[str, Json]:
-    """What a row of shelf RECORD holds of a new or amended referral."""
-    return {"referral": to_wire(referral), "op_id": op_id, "made_at": to_wire(made_at)}
+def record_data(wire: Mapping[str, Json], op_id: OpId, made_at: datetime) -> dict[str, Json]:
+    """What a row of shelf RECORD holds of a new or amended referral, given in wire form."""
+    return {"referral": wire, "op_id": op_id, "made_at": to_wire(made_at)}
 
 
 def shrunk_data(record: Record, receipt: str | None, received_at: datetime) -> dict[str, Json]:

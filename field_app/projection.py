@@ -116,14 +116,15 @@ def row(
         urgency=_URGENCY.get(wire.get("urgency")),
         eta_at=None if (eta := wire.get("eta_at")) is None else datetime.fromisoformat(eta),
         shrunk=record is not None and record.shrunk,
+        to_finish=open_questions(wire, programme) if record is not None and not record.shrunk else (),
         **known,
     )
     for operation in operations:
         base = projected(base, operation, me)
-    own = record is not None and not record.shrunk and base.episode is not Episode.CLOSED
-    to_finish = open_questions(wire, programme) if own else ()
+    if base.to_finish and base.episode is Episode.CLOSED:
+        base = replace(base, to_finish=())
     call = call_for(base, wire, standing, programme)
-    return replace(base, to_finish=to_finish, call=call) if to_finish or call else base
+    return replace(base, call=call) if call else base
 
 
 def projected(row: ReferralRow, operation: Operation, me: Me) -> ReferralRow:

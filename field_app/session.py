@@ -24,7 +24,6 @@ from field_app.sealing import Sealer
 from field_app.store.ballast import Ballast, with_room
 from field_app.store.database import Store
 from field_app.store.outbox import Outbox, Outgoing
-from field_app.store.outbox_rows import from_ms
 from field_app.store.records import Page, Records, Shelf
 from field_app.vault.errors import NotWritten
 from referral.codec import from_wire, to_wire
@@ -69,8 +68,9 @@ class Session:
             if (known := self.holdings.records.get(referral_id)) is not None:
                 return known.op_id, False
             operation = self._operation(Op.CREATE, referral_id, Create(referral=referral))
-            op_id, outgoing = self._add(page, operation)
-            page.put(Shelf.RECORD, record_data(referral, op_id, operation.made_at))
+            wire = to_wire(operation)
+            op_id, outgoing = self._add(page, operation, encode(operation, wire))
+            page.put(Shelf.RECORD, record_data(wire["body"]["referral"], op_id, operation.made_at))
             self._forget_draft(page, referral_id)
         self._after(outgoing)
         return op_id, True
@@ -82,11 +82,12 @@ class Session:
     def _step(self, op: Op, referral_id: ReferralId, body: Body) -> OpId:
         with self.records.write() as page:
             self.holdings.follow()
-            op_id, outgoing = self._add(page, self._operation(op, referral_id, body))
+            operation = self._operation(op, referral_id, body)
+            op_id, outgoing = self._add(page, operation, encode(operation))
             record = self.holdings.records.get(referral_id)
             if isinstance(body, Amend) and record is not None and not record.shrunk:
                 changed = from_wire(Referral, merge(record.wire, body.changes), keep_unknown=True)
-                page.put(Shelf.RECORD, record_data(changed, record.op_id, record.made_at), record.row_id)
+                page.put(Shelf.RECORD, record_data(to_wire(changed), record.op_id, record.made_at), record.row_id)
         self._after(outgoing)
         return op_id
 
@@ -160,21 +161,14 @@ class Session:
                 revisions[name] = view.revision
         self._drop_shown(page, revisions)
 
-    def tidy(self, shrink: Callable[[datetime], bool]) -> None:
-        """Drop own steps that the views show, and shrink what was accepted long enough ago.
-
-        shrink: whether a receipt of that time (the server's) is old enough.
-        """
+    def tidy(self, before: datetime) -> None:
+        """Drop own steps that the views show, and shrink what was accepted by `before` (the server's clock)."""
         self.holdings.follow()
         with self.store.read() as tx:
-            unshrunk = [record for record in self.holdings.records.values() if not record.shrunk]
-            rows = self.outbox.rows(tx, [record.op_id for record in unshrunk])
+            accepted = self.outbox.accepted(tx, before)
             due = []
-            for record in unshrunk:
-                row = rows.get(record.op_id)
-                if row is None or row.settled_at is None or row.state != "accepted":
-                    continue
-                if not shrink(settled := from_ms(row.settled_at)):
+            for record in self.holdings.records.values():
+                if record.shrunk or (settled := accepted.get(record.op_id)) is None:
                     continue
                 entry = self.outbox.entry(tx, record.op_id)
                 receipt = None if entry is None or entry.receipt is None else entry.receipt.receipt
@@ -217,7 +211,7 @@ class Session:
         put_step(page, fresh, operation, seq, payload)
         record = self.holdings.records.get(operation.referral_id)
         if record is not None and record.op_id == op_id and (referral := record.referral) is not None:
-            page.put(Shelf.RECORD, record_data(referral, fresh, record.made_at), record.row_id)
+            page.put(Shelf.RECORD, record_data(to_wire(referral), fresh, record.made_at), record.row_id)
         return outgoing
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -225,9 +219,8 @@ class Session:
         base = 0 if isinstance(body, Create) else self.holdings.next_base(referral_id)
         return self.sealer.operation(op, referral_id, body, base=base, offset_ms=self.offset_ms)
 
-    def _add(self, page: Page, operation: Operation) -> tuple[OpId, Outgoing]:
-        """Seal an operation and put it into the outbox, readable beside it until the view shows it."""
-        payload = encode(operation)
+    def _add(self, page: Page, operation: Operation, payload: bytes) -> tuple[OpId, Outgoing]:
+        """Seal an operation (`payload`: its bytes) and put it into the outbox, readable beside it until the view shows it."""
         seq = self.outbox.next_seq(page.tx, operation.referral_id if operation.op is Op.CREATE else None)
         op_id, outgoing = self.sealer.seal(operation, seq, payload)
         self.outbox.add(page.tx, outgoing)

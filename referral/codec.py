@@ -172,7 +172,7 @@ def from_wire(cls: type[T], wire: Json, path: str = "", *, keep_unknown: bool = 
             seen += name in wire
             continue
         seen += 1
-        values[name] = read(value, _below(path, name), keep_unknown)
+        values[name] = read(value, f"{path}.{name}" if path else name, keep_unknown)
     if seen != len(wire):
         known = {name for name, _, _ in fields}
         unknown = {key: value for key, value in wire.items() if key not in known}
@@ -243,7 +243,7 @@ def _word_reader(words: type[StrEnum]) -> _Reader:
     members: Mapping[str, StrEnum] = {member.value: member for member in words}
 
     def read(value: Json, path: str, keep: bool) -> Any:
-        member = members.get(_text(value, path))
+        member = members.get(value if type(value) is str else _text(value, path))
         if member is None:
             raise _wrong(path, "is not one of " + ", ".join(members))
         return member
@@ -284,7 +284,7 @@ def _read_float(value: Json, path: str, keep: bool) -> float:
 
 
 def _read_str(value: Json, path: str, keep: bool) -> str:
-    text = _text(value, path)
+    text = value if type(value) is str else _text(value, path)
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
         raise _wrong(path, "is not valid text")
     return text

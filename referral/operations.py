@@ -338,11 +338,15 @@ class Operation:
             raise FieldError("body.referral.referral_id", ProblemCode.INVALID_VALUE, "is another referral's")
 
 
-def encode(operation: Operation) -> bytes:
-    """The payload bytes; the referral id inside a created referral is left out, because the operation has it."""
-    wire = to_wire(operation)
+def encode(operation: Operation, wire: Mapping[str, Any] | None = None) -> bytes:
+    """The payload bytes; the referral id inside a created referral is left out, because the operation has it.
+
+    wire: `to_wire(operation)`, where the caller has it already.
+    """
+    wire = to_wire(operation) if wire is None else wire
     if isinstance(operation.body, Create):
-        wire["body"]["referral"].pop("referral_id")
+        referral = {name: value for name, value in wire["body"]["referral"].items() if name != "referral_id"}
+        wire = {**wire, "body": {**wire["body"], "referral": referral}}
     data = canonical(wire)
     if len(data) > PAYLOAD_LIMIT:
         raise FieldError("", ProblemCode.TOO_LARGE, f"is larger than {PAYLOAD_LIMIT} bytes")

@@ -101,14 +101,15 @@ def locate(text: str, programme: Programme) -> PlaceAnswer:
     answer = _find(text, programme)
     if answer.lat is None or answer.lon is None or answer.nearest is not None:
         return answer
-    return replace(answer, nearest=_nearest(answer.lat, answer.lon, programme))
+    edge_m = edge_of(answer.lat, answer.lon, programme.zone) if answer.edge_m is None else answer.edge_m
+    return replace(answer, edge_m=edge_m, nearest=_nearest(answer.lat, answer.lon, programme))
 
 
 def _find(text: str, programme: Programme) -> PlaceAnswer:
-    """As `locate`, without the name of the nearest place, which costs more than all the rest."""
+    """As `locate`, without the distance from the line and the name of the nearest place, which cost more than all the rest."""
     index = place_index(programme)
     if (mark := index.landmarks.get(landmark_key(text))) is not None:
-        return _answer(match_landmark(mark, programme), programme)
+        return _answer(match_landmark(mark, programme))
     if (point := _POINT.match(text)) is not None and abs(float(point[1])) <= 90 and abs(float(point[2])) <= 180:
         return locate_point(float(point[1]), float(point[2]), programme)
     match read(text, programme.addresses.spellings):
@@ -150,12 +151,12 @@ def _locate_block(text: str, address: BlockAddress, index: PlaceIndex, programme
         twins = [road for road in fitting if road.street.direction is not None]
         plain_ones = [block for road, block in found if road.street.direction is None]
         if said.type is not None and len(plain_ones) == 1:  # the city writes this block without a direction
-            return _answer(match_block(plain_ones[0]), programme)
+            return _answer(match_block(plain_ones[0]))
         if twins or any(road.street.title in programme.addresses.needs_direction for road in fitting):
             sides = ("E", "W") if any(road.street.direction in ("E", "W") for road in twins) else ("N", "S")
             return _unknown(text, matches, Ask.DIRECTION, sides)
     if len(matches) == 1:
-        return _answer(matches[0], programme)
+        return _answer(matches[0])
     if matches:
         return _unknown(text, matches, Ask.PICK)
     loose = [road for road in named if said.direction in (None, road.street.direction) or road.street.direction is None]
@@ -188,7 +189,7 @@ def _locate_crossing(text: str, crossing: Crossing, index: PlaceIndex, programme
                 loose.append(match_corner(corner))
     sure = _merged(sure)
     if len(sure) == 1:
-        return _answer(sure[0], programme)
+        return _answer(sure[0])
     matches = sure or _merged(loose)
     return _unknown(text, matches, Ask.PICK if matches else None)
 
@@ -224,10 +225,10 @@ def _merged(matches: Iterable[Match]) -> list[Match]:
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
-def _answer(match: Match, programme: Programme) -> PlaceAnswer:
+def _answer(match: Match) -> PlaceAnswer:
     return PlaceAnswer(
         zone=match.zone,
-        edge_m=edge_of(match.lat, match.lon, programme.zone),
+        edge_m=None,
         lat=match.lat,
         lon=match.lon,
         text=match.text,

@@ -8,13 +8,17 @@ Must not know: the database, receipts, what an envelope means.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-from field_app.vault.errors import NotRead
+from field_app.vault.errors import NotRead, NotWritten
 from field_app.vault.files import make_folder, read_whole, write_durably
 from referral.model import OpId
+
+_OURS: Final = re.compile(r"[0-9a-f]{32}\.env")
 
 
 class EnvelopeFiles:
@@ -25,9 +29,14 @@ class EnvelopeFiles:
 
     def write(self, op_id: OpId, envelope: bytes) -> None:
         """Return once the file is on the disk, whole. Errors: NotWritten."""
-        if not self.folder.is_dir():
+        path = self._path(op_id)
+        try:
+            write_durably(path, envelope)
+        except NotWritten:
+            if self.folder.is_dir():
+                raise
             make_folder(self.folder)
-        write_durably(self._path(op_id), envelope)
+            write_durably(path, envelope)
 
     def read(self, op_id: OpId) -> bytes | None:
         """The envelope, or None when there is no such file. Errors: NotRead."""
@@ -54,5 +63,4 @@ class EnvelopeFiles:
 
 
 def _is_ours(name: str) -> bool:
-    stem, dot, suffix = name.partition(".")
-    return (dot, suffix) == (".", "env") and len(stem) == 32 and set(stem) <= set("0123456789abcdef")
+    return _OURS.fullmatch(name) is not None

@@ -201,6 +201,12 @@ class Outbox:
         found = tx.conn.execute("SELECT op_id, state FROM outbox").fetchall()
         return {OpId(as_bytes(op_id).hex()): as_state(state) for op_id, state in found}
 
+    def accepted(self, tx: Database, before: datetime) -> Mapping[OpId, datetime]:
+        """When each operation that was accepted by `before` was, by the server's clock. Errors: DamagedRow."""
+        sql = "SELECT op_id, settled_at FROM outbox WHERE state = 'accepted' AND settled_at BETWEEN 0 AND ?"
+        found = tx.conn.execute(sql, [to_ms(before)]).fetchall()
+        return {OpId(as_bytes(op_id).hex()): from_ms(settled_at) for op_id, settled_at in found}
+
     def counts(self, tx: Database, now: datetime) -> Counts:
         """The figures of the status line (S17). The age is by the device's clock, never negative."""
         grouped = tx.conn.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall()

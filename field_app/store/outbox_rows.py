@@ -89,20 +89,33 @@ def select(tx: Database, where: str, values: Sequence[bytes | str | int] = ()) -
 
 def _whole(row: Row) -> Row:
     """The row, if its columns are of the kind that is written. Errors: DamagedRow, else a bad sector would surface anywhere."""
-    times = (row.set_at, row.next_at, row.settled_at)
-    sealed = (row.meta, row.receipt)
+    op_id, rev, state, seq, attempts, set_at, next_at, alone, trouble, settled_at, print_, meta, receipt = row
     if not (
-        type(row.op_id) is bytes
-        and len(row.op_id) == 16
-        and row.state in _STATES
-        and all(type(n) is int and 0 <= n < 2**63 for n in (row.rev, row.device_seq, row.attempts, row.alone))
-        and all(t is None or (type(t) is int and abs(t) < _END_MS) for t in times)
-        and type(row.fingerprint) is bytes
-        and all(box is None or type(box) is bytes for box in sealed)
-        and (row.trouble is None or type(row.trouble) is str)
+        type(op_id) is bytes
+        and len(op_id) == 16
+        and state in _STATES
+        and _is_count(rev)
+        and _is_count(seq)
+        and _is_count(attempts)
+        and _is_count(alone)
+        and (set_at is None or _is_time(set_at))
+        and (next_at is None or _is_time(next_at))
+        and (settled_at is None or _is_time(settled_at))
+        and type(print_) is bytes
+        and (meta is None or type(meta) is bytes)
+        and (receipt is None or type(receipt) is bytes)
+        and (trouble is None or type(trouble) is str)
     ):
         raise DamagedRow("a row of the outbox is not what was written")
     return row
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and abs(value) < _END_MS
 
 
 def as_state(state: object) -> State:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,7 +35,7 @@ from sqlite_utils import Database
 from field_app.store.columns import as_bytes
 from field_app.store.database import Store
 from field_app.vault.errors import Damaged, DamagedManifest, NewerFormat
-from field_app.vault.manifest import Entry, ManifestState, generation_of
+from field_app.vault.manifest import ManifestState, generation_of
 from field_app.vault.vault import Sealed, Vault
 from referral.codec import canonical
 
@@ -159,14 +159,13 @@ class Records:
                 self._reread(tx)
                 box = _manifest(tx)
             self.generation = self.vault.manifest(BOOK).read(box).generation
-            return self.vault.manifest(BOOK).verify(box, self._members(), mirror)
+            return self.vault.manifest(BOOK).verify(box, self._rows.values(), mirror)
 
     def verify(self, mirror: int = 0) -> ManifestState:
         """Return if the file's rows are all that were written and none else, read afresh. Errors: as `open`."""
         with self._turn, self.store.read() as tx:
             rows = [self._opened(*row) for row in tx.execute("SELECT id, shelf, rev, key_epoch, box FROM row")]
-            members = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in rows]
-            return self.vault.manifest(BOOK).verify(_manifest(tx), members, mirror)
+            return self.vault.manifest(BOOK).verify(_manifest(tx), rows, mirror)
 
     def salvage(self, mirror: int = 0) -> Salvaged:
         """Take in every row that opens, and count anew from there; rows that do not open are taken off. Errors: StoreError, VaultLocked.
@@ -179,9 +178,8 @@ class Records:
                 expected = self._counted(tx)
                 opened, shut = self._sift(tx)
                 tx.conn.executemany("DELETE FROM row WHERE rowid = ?", [(rowid,) for rowid in shut])
-                members = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in opened]
                 generation = max(mirror, 0 if expected is None else expected.generation) + 1
-                box = self.vault.manifest(BOOK).start(members, generation)
+                box = self.vault.manifest(BOOK).start(opened, generation)
                 tx.execute("INSERT OR REPLACE INTO manifest (book, box) VALUES (?, ?)", [BOOK, box])
             for row_id in list(self._rows):
                 self._place(row_id, None)
@@ -227,8 +225,7 @@ class Records:
             return tuple(self._shelves[shelf].values())
 
     def _count(self, page: Page) -> int:
-        after = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in page.after.values() if row is not None]
-        before = [Entry(id=row.id, rev=row.rev, tag=row.tag) for row in page.before.values()]
+        before, after = page.before.values(), [row for row in page.after.values() if row is not None]
         if not after and not before:
             return self.generation
         box = self.vault.manifest(BOOK).update(_manifest(page.tx), removed=before, added=after)
@@ -242,19 +239,22 @@ class Records:
             row_id for row_id, rev in found.items() if (known := self._rows.get(row_id)) is None or known.rev != rev
         ]
         columns = "SELECT id, shelf, rev, key_epoch, box FROM row"
-        if len(news) > len(found) // 2:
+        rows: Iterable[tuple[Any, ...]]
+        if len(news) == len(found):
+            rows = tx.execute(columns)  # one by one: the sealed rows of a full device are not all in memory at once
+        elif len(news) > len(found) // 2:
             wanted = set(news)
             rows = [row for row in tx.execute(columns) if row[0] in wanted]
         else:
             rows = [tx.execute(f"{columns} WHERE id = ?", [row_id]).fetchone() for row_id in news]
-        for row in [self._opened(*row) for row in rows]:
+        for row in [self._opened(*columns) for columns in rows]:
             self._place(row.id, row)
         for gone in self._rows.keys() - found.keys():
             self._place(gone, None)
 
     def _opened(self, row_id: bytes, shelf: str, rev: int, key_epoch: int, box: bytes) -> Row:
         sealed = Sealed(id=row_id, rev=rev, key_epoch=key_epoch, box=box)
-        data = json.loads(self.vault.open_row(shelf, sealed))  # authentic, so it is as we wrote it
+        data = json.loads(self.vault.open_row(shelf, sealed).decode())  # authentic, so it is as we wrote it
         return Row(id=row_id, shelf=Shelf(shelf), rev=rev, tag=sealed.tag, data=data)
 
     def _counted(self, tx: Database) -> ManifestState | None:
@@ -273,9 +273,6 @@ class Records:
             except (Damaged, NewerFormat):
                 shut.append(rowid)
         return opened, shut
-
-    def _members(self) -> Iterator[Entry]:
-        return (Entry(id=row.id, rev=row.rev, tag=row.tag) for row in self._rows.values())
 
     def _place(self, row_id: bytes, row: Row | None) -> None:
         old = self._rows.pop(row_id, None)

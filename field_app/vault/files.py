@@ -21,6 +21,9 @@ except ImportError:  # Windows
 
 WINDOWS: Final = os.name == "nt"
 _NUMBER: Final = itertools.count()
+_NEW_FILE: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+)  # Windows would end lines its own way
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -29,19 +32,23 @@ def write_durably(path: Path, data: bytes) -> None:
     A crash leaves at most one stray `.NAME.*.tmp` beside the file. Errors: NotWritten; the file then holds the old
     content or the new, whole.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBER)}.tmp")  # no other writer has this name
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}-{next(_NUMBER)}.tmp")  # nobody else's
     try:
-        with open(temporary, "wb", buffering=0, opener=_private) as file:
+        descriptor = os.open(temporary, _NEW_FILE, 0o600)
+        try:
             left = memoryview(data)
             while left:
-                left = left[file.write(left) :]
-            _reach_disk(file.fileno())
+                left = left[os.write(descriptor, left) :]
+            _reach_disk(descriptor)
+        finally:
+            os.close(descriptor)
         os.replace(temporary, path)
-        sync_folder(path.parent)
+        sync_folder(folder or os.curdir)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise _not_written(path.name, error) from error
+        raise _not_written(name, error) from error
 
 
 def read_whole(path: Path) -> bytes | None:
@@ -72,7 +79,7 @@ def make_folder(folder: Path) -> None:
         raise _not_written(name, error) from error
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make renames and deletions in `folder` durable. Windows has no such call and journals them itself."""
     if WINDOWS:
         return
@@ -85,10 +92,6 @@ def sync_folder(folder: Path) -> None:
 
 def _not_written(name: str, error: OSError) -> NotWritten:
     return NotWritten(f"{name}: {error.strerror}", disk_full=error.errno in (errno.ENOSPC, errno.EDQUOT))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _reach_disk(descriptor: int) -> None:

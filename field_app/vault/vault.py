@@ -14,6 +14,7 @@ their own, and that a plaintext handed out is gone. Any thread may lock; a seal 
 VaultLocked rather than use an overwritten key.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from field_app.vault.manifest import ManifestState, Member
 ROW_FORMAT: Final = 1
 _PAD: Final = 256
 _CLEAR: Final = 15  # box: format, schema, nonce
+_AAD_END: Final = struct.Struct(
+    ">I16sIQIQIQ"
+)  # id, rev, key_epoch and schema, each after its length, as `canonical` writes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,8 @@ class Sealed:
     box: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        numbers = all(type(n) is int and 0 <= n < 2**63 for n in (self.rev, self.key_epoch))
+        rev, epoch = self.rev, self.key_epoch
+        numbers = type(rev) is int and 0 <= rev < 2**63 and type(epoch) is int and 0 <= epoch < 2**63
         if not (numbers and type(self.id) is bytes and len(self.id) == 16 and type(self.box) is bytes and self.box):
             raise DamagedRow("a row's columns are not what was written")
 
@@ -74,6 +79,7 @@ class Vault:
         self._current = max(masters)
         self._random_bytes = random_bytes
         self._locked = False
+        self._aad_starts: dict[str, bytes] = {}  # by table: what the aad of all its rows begins with
         self.vault_id: Final = vault_id
         wipe(*masters.values())
 
@@ -144,7 +150,9 @@ class Vault:
         return Manifest(self, book)
 
     def _aad(self, table: str, row_id: bytes, rev: int, epoch: int, schema: int) -> bytes:
-        return canonical("vault/row-aad/v1", ROW_FORMAT, self.vault_id, table, row_id, rev, epoch, schema)
+        if (start := self._aad_starts.get(table)) is None:
+            start = self._aad_starts[table] = canonical("vault/row-aad/v1", ROW_FORMAT, self.vault_id, table)
+        return start + _AAD_END.pack(16, row_id, 8, rev, 8, epoch, 8, schema)
 
     def _random(self, size: int) -> bytes:
         data = self._random_bytes(size)

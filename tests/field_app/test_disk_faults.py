@@ -39,7 +39,7 @@ def test_the_app_locks_and_closes_on_a_full_disk(officer: Station, monkeypatch: 
 
 
 def test_a_file_that_does_not_answer_is_told_and_not_raised(officer: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Records, "refresh", raising(StoreInUse("another program is using the file")))
+    monkeypatch.setattr(Records, "write", raising(StoreInUse("another program is using the file")))
     outcome = officer.actions.submit_referral(ARREST)
     assert isinstance(outcome, Trouble)
     assert outcome.problem is ProblemCode.IN_USE

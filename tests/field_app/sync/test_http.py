@@ -184,11 +184,12 @@ def test_an_answer_has_a_longest_time(front: Front) -> None:
     slow.close()
 
 
-def test_a_connection_is_kept_and_a_large_body_is_gzipped(rig: Rig, front: Front) -> None:
+def test_a_connection_is_kept_and_every_body_that_it_pays_for_is_gzipped(rig: Rig, front: Front) -> None:
     for _ in range(3):
         rig.save()
         assert rig.round().problem is None
     assert front.connections == 1
+    assert all(request["content-encoding"] == "gzip" for request in front.seen), "one referral alone"
     rig.save_many(20)
     rig.round()
     assert front.seen[-1]["content-encoding"] == "gzip"
