@@ -54,6 +54,11 @@ def staff_rung(scene: Scene) -> frozenset[UserId]:
 
 def relations(person: User, record: Record, scene: Scene, world: World) -> frozenset[Relation]:
     """Every way in which an active person stands to a referral that is here."""
+    return stands(person, record, staff_rung(scene), world)
+
+
+def stands(person: User, record: Record, rung: frozenset[UserId], world: World) -> frozenset[Relation]:
+    """The same for a list of referrals, whose rung people were read together."""
     found = {Relation.ANY}
     if (
         person.user_id in officers(record) and not record.provisional
@@ -63,7 +68,7 @@ def relations(person: User, record: Record, scene: Scene, world: World) -> froze
         return frozenset(found)
     if record.kind is Kind.ARREST and not record.provisional:
         found.add(Relation.REVIEWS)
-    if person.user_id in staff(record, staff_rung(scene), world):
+    if person.user_id in staff(record, rung, world):
         found.add(Relation.HOLDS)
     if record.handoff in WAITS_FOR_SOMEONE:
         found.add(Relation.WAITS)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from case_system.app import NotReady
 from case_system.commands import PACK, ROLES, Refusal
 from case_system.keyfolder import KeyFolderError
 from case_system.notify.channels import BadChannel
-from case_system.storage import StorageError
-from case_system.store.accounts import NotSo
+from case_system.storage import NotSo, StorageError
 from case_system.store.backup import BackupError
 from referral.port import Refused
 from referral.programme import PackError
@@ -35,6 +36,19 @@ def _common(parser: argparse.ArgumentParser, *, top: bool) -> None:
     parser.add_argument("--json", action="store_true", default=False if top else absent, help="print one JSON document")
     by = "administrator" if top else absent
     parser.add_argument("--as", dest="by", metavar="NAME", default=by, help="who is acting, for the audit trail")
+
+
+def _moment(text: str) -> datetime:
+    """A time as typed; without a zone it is UTC."""
+    said = datetime.fromisoformat(text)
+    return said if said.tzinfo is not None else said.replace(tzinfo=UTC)
+
+
+def _head(text: str) -> tuple[int, str]:
+    n, _, kept = text.partition(":")
+    if not re.fullmatch(r"[0-9a-f]{64}", kept):
+        raise ValueError
+    return int(n), kept
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -62,9 +76,6 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8700, help="0 picks a free port")
     serve.add_argument("--workers", type=int, default=1)
-    serve.add_argument("--no-dispatch", action="store_true", help="send no notices here: `dispatch` runs elsewhere")
-
-    leaf(branches, "dispatch", commands.dispatch, "Send notices and let ladders climb, until interrupted.")
 
     leaf(branches, "upgrade", commands.upgrade, "Bring the database of an earlier version to this one's tables.")
 
@@ -91,14 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         leaf(users, verb, commands.user_active, text).add_argument("name", metavar="NAME")
     leaf(users, "list", commands.user_list, "List people.")
-    channel = leaf(users, "channel", commands.user_channel, "List, add, change or remove ways to wake a person.")
+    channel = leaf(users, "channel", commands.user_channel, "Add a way to wake a person.")
     channel.add_argument("name", metavar="NAME")
-    channel.add_argument("url", nargs="?", metavar="URL", help="add this Apprise URL; without it, list")
-    which = channel.add_mutually_exclusive_group()
-    which.add_argument("--change", metavar="CHANNEL", help="change this one")
-    which.add_argument("--remove", metavar="CHANNEL", help="remove this one")
-    channel.add_argument("--hours", metavar="TEXT", help='when it may be used: "mon-fri 07:00-22:00" (empty: always)')
-    channel.add_argument("--kinds", metavar="KINDS", help="which notices it is for, with commas (empty: all)")
+    channel.add_argument("url", metavar="URL")
 
     leaf(branches, "pairs", commands.pairs, "List pairs and how many people they have.")
     duty = group("duty", "Who is rung.")
@@ -133,9 +139,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     leaf(branches, "referrals", commands.referrals, "List referrals: ids, states, staff.")
     leaf(branches, "notices", commands.notices, "List notices.")
-    channels = leaf(branches, "channels", commands.channels, "List everybody's channels and how they do.")
-    channels.add_argument("--failing", action="store_true", help="only those that did not take the last message")
-    leaf(group("audit", "The audit trail."), "verify", commands.audit, "Check the chain; name the first bad row.")
+    audit = group("audit", "The audit trail.")
+    check = leaf(audit, "verify", commands.audit, "Check the chain; name the first bad row.")
+    check.add_argument("--head", type=_head, metavar="N:HASH", help="what `audit head` said before, kept elsewhere")
+    leaf(audit, "head", commands.audit, "Print the number and hash of the newest row, to be kept elsewhere.")
+    show = leaf(audit, "show", commands.audit, "List rows: who did what, by the server's and the device's clock.")
+    show.add_argument("--user", metavar="NAME", help="by this person")
+    show.add_argument("--referral", metavar="ID", help="about this referral")
+    show.add_argument("--since", type=_moment, metavar="TIME", help="from then on: 2026-03-03 or 2026-03-03T07:10Z")
+    saw = leaf(audit, "who-saw", commands.audit, "List who read a referral, through what, and when.")
+    saw.add_argument("referral_id", metavar="REFERRAL")
     leaf(
         branches,
         "upkeep",

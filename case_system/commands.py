@@ -20,13 +20,13 @@ from typing import Any
 from case_system import app
 from case_system.app import DATABASE_VARIABLE, KEYS_VARIABLE, System, utc_now
 from case_system.assignment import Post
+from case_system.audit import Verdict
 from case_system.enrolment import link
 from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import check as check_channel
 from case_system.packs import read_folder
 from case_system.store import backup as backups
 from case_system.store import exports, foundation, migrate
-from case_system.store.channels import Channel
 from case_system.store.engine import open_engine
 from referral.codec import to_wire
 from referral.lifecycle import Role
@@ -150,25 +150,11 @@ def serve(args: argparse.Namespace) -> tuple[Any, str]:
 
     url = database_url(args.db)
     try:
-        app.serve(
-            url, keys_folder(args.keys, url), host=args.host, port=args.port, workers=args.workers, said=said,
-            dispatching=not args.no_dispatch,
-        )  # fmt: skip
+        app.serve(url, keys_folder(args.keys, url), host=args.host, port=args.port, workers=args.workers, said=said)
     except OSError as error:
         raise Refusal(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
     except KeyboardInterrupt:
         pass
-    return None, ""
-
-
-def dispatch(args: argparse.Namespace) -> tuple[Any, str]:
-    _system(args).engine.dispose()
-    url = database_url(args.db)
-
-    def said() -> None:
-        print(json.dumps({"dispatching": True}) if args.json else "LEAD Field sends notices from here", flush=True)
-
-    app.dispatch(url, keys_folder(args.keys, url), said=said)
     return None, ""
 
 
@@ -187,7 +173,7 @@ def user_add(args: argparse.Namespace) -> tuple[Any, str]:
         by=args.by,
     )
     for url in args.channel:
-        system.channels.add(user, url, by=args.by)
+        system.accounts.add_channel(user, url, by=args.by)
     answer: dict[str, Any] = {"user": user, "role": args.role, "pair": args.pair}
     if password is not None:
         system.sessions.set_password(user, password, by=args.by)
@@ -232,43 +218,9 @@ def user_list(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def user_channel(args: argparse.Namespace) -> tuple[Any, str]:
-    kinds = None if args.kinds is None else [kind for kind in args.kinds.replace(",", " ").split() if kind]
-    if args.url is not None:
-        if args.change or args.remove:
-            raise Refusal("add a URL, or change or remove a channel, one at a time")
-        check_channel(args.url)
-        channels = _system(args).channels
-        channel = channels.add(args.name, args.url, kinds=kinds or (), hours=args.hours or "", by=args.by)
-        return {"user": args.name, "channel": channel}, f"added a channel for {args.name}"
-    channels = _system(args).channels
-    if args.remove:
-        channels.remove(args.remove, of=args.name, by=args.by)
-    elif args.change:
-        channels.change(args.change, kinds=kinds, hours=args.hours, of=args.name, by=args.by)
-    return _channels(channels.listed(args.name))
-
-
-def channels(args: argparse.Namespace) -> tuple[Any, str]:
-    return _channels(_system(args).channels.listed(failing=args.failing))
-
-
-def _channels(found: Sequence[Channel]) -> tuple[Any, str]:
-    rows = [
-        {
-            "channel": c.channel_id,
-            "user": c.user_id,
-            "kind": c.kind,
-            "active": c.active,
-            "kinds": list(c.kinds),
-            "hours": c.hours or None,
-            "failures": c.failures,
-            "fault": c.fault,
-            "failed_at": None if c.failed_at is None else to_wire(c.failed_at),
-            "delivered_at": None if c.delivered_at is None else to_wire(c.delivered_at),
-        }
-        for c in found
-    ]
-    return rows, _table(rows, ("channel", "user", "kind", "active", "hours", "kinds", "failures", "fault", "delivered_at"))  # fmt: skip
+    check_channel(args.url)
+    channel = _system(args).accounts.add_channel(args.name, args.url, by=args.by)
+    return {"user": args.name, "channel": channel}, f"added a channel for {args.name}"
 
 
 def duty(args: argparse.Namespace) -> tuple[Any, str]:
@@ -334,7 +286,22 @@ def notices(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def audit(args: argparse.Namespace) -> tuple[Any, str]:
-    verdict = exports.audit_verdict(_system(args).engine)
+    engine = _system(args).engine
+    match args.verb:
+        case "head":
+            n, last = exports.audit_head(engine)
+            return {"head": f"{n}:{last}"}, f"{n}:{last}"
+        case "show":
+            rows = exports.audit_rows(engine, user=args.user, referral_id=args.referral, since=args.since)
+            return rows, _table(rows, ("n", "at", "made_at", "actor", "action", "object_id", "outcome", "device_id"))
+        case "who-saw":
+            rows = exports.who_saw(engine, args.referral_id)
+            return rows, _table(rows, ("at", "user", "through", "outcome", "device_id"))
+        case _:
+            return _verdict(exports.audit_verdict(engine, args.head))
+
+
+def _verdict(verdict: Verdict) -> tuple[Any, str]:
     answer = {"rows": verdict.rows, "ok": verdict.bad_row is None, "bad_row": verdict.bad_row, "reason": verdict.reason}
     if verdict.bad_row is not None:
         raise Refusal(f"the audit trail is broken at row {verdict.bad_row}: {verdict.reason}", answer)

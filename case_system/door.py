@@ -79,8 +79,9 @@ class Door:
         if operation is None:
             return self._unread(heard, paper, revoked=revoked)
         paper = replace(
-            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce
-        )
+            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce,
+            made_at=operation.made_at,
+        )  # fmt: skip
         if revoked:
             held = replace(paper, code=ProblemCode.DEVICE_REVOKED, nonce=None, raw=heard.raw)
             record = self.docket.record(operation.referral_id)
@@ -126,6 +127,7 @@ class Door:
                 action=paper.op or "unread",
                 object_id=paper.referral_id or paper.op_id,
                 outcome=paper.outcome.value,
+                made_at=paper.made_at,
             )
         )
 
@@ -158,8 +160,9 @@ class Door:
             return False
         operation = read.operation
         known = replace(
-            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce
-        )
+            paper, referral_id=operation.referral_id, op=operation.op.value, base=operation.base, nonce=operation.nonce,
+            made_at=operation.made_at,
+        )  # fmt: skip
         if operation.referral_id != paper.referral_id:  # it could not be read until now
             self.prepare([operation])
         if self._must_wait(operation) is not None:

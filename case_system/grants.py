@@ -30,6 +30,28 @@ class Relation(StrEnum):
     ANY = "any"  # every referral
 
 
+class Duty(StrEnum):
+    """What is done or read of the programme itself, not of one referral; each is asked for by `office/`."""
+
+    SEE_CASELOADS = "see_caseloads"  # every pair, how many people it has, and who waits for one
+    SEE_MEETING = "see_meeting"  # the list of the weekly meeting; names under a release only
+    SEE_PEOPLE = "see_people"
+    CHANGE_PEOPLE = "change_people"  # of the roles of MANAGED_ROLES, and never oneself
+    SEE_ROTA = "see_rota"
+    CHANGE_ROTA = "change_rota"
+    SEE_DEVICES = "see_devices"
+    CHANGE_DEVICES = "change_devices"
+    DECIDE_HELD = "decide_held"  # what a revoked device sent: pass or keep
+    SEE_PACKS = "see_packs"
+    CHANGE_PACK = "change_pack"
+    SEARCH = "search"  # finds no more than what may be seen, see SIGHTS
+    SEE_DUPLICATES = "see_duplicates"
+    SEE_TRAIL = "see_trail"
+    SEE_FIGURES = "see_figures"  # de-identified, small cells suppressed
+    SEE_DEFENCE = "see_defence"  # under the client's signed release that names the defender
+    OWN_NOTICES = "own_notices"  # one's own channels
+
+
 class Channel(StrEnum):
     """Where something is read."""
 
@@ -129,6 +151,36 @@ PROCESS_SHOWN: frozenset[str] = frozenset({
     "officer_name", "case_manager", "offered_at", "unanswered_since", "timeline",
 })  # fmt: skip
 
+_ADMIN, _EVALUATOR, _DEFENDER = Role.ADMINISTRATOR, Role.EVALUATOR, Role.DEFENDER
+_LEAD = frozenset({_CM, _PEER, _SUPERVISOR})
+_RUNS = frozenset({_SUPERVISOR, _ADMIN})
+DUTIES: Mapping[Duty, frozenset[Role]] = MappingProxyType({
+    Duty.SEE_CASELOADS: _LEAD,
+    Duty.SEE_MEETING: frozenset({_SUPERVISOR}),
+    Duty.SEE_PEOPLE: _RUNS,
+    Duty.CHANGE_PEOPLE: _RUNS,
+    Duty.SEE_ROTA: _LEAD | {_SAO},
+    Duty.CHANGE_ROTA: frozenset({_SUPERVISOR}),
+    Duty.SEE_DEVICES: _RUNS,
+    Duty.CHANGE_DEVICES: _RUNS,
+    Duty.DECIDE_HELD: frozenset({_SUPERVISOR}),
+    Duty.SEE_PACKS: _RUNS,
+    Duty.CHANGE_PACK: frozenset({_ADMIN}),
+    Duty.SEARCH: _LEAD | {_SAO},
+    Duty.SEE_DUPLICATES: frozenset({_SUPERVISOR}),
+    Duty.SEE_TRAIL: frozenset({_ADMIN}),
+    Duty.SEE_FIGURES: frozenset({_SUPERVISOR, _EVALUATOR}),
+    Duty.SEE_DEFENCE: frozenset({_DEFENDER}),
+    Duty.OWN_NOTICES: _LEAD | {_SAO, _ADMIN, _EVALUATOR, _DEFENDER},
+})  # fmt: skip
+
+# Whose accounts and devices a role looks after. A supervisor never gets hold of the sign-in of a reviewer, a defender or an
+# administrator: their words count because they are theirs.
+MANAGED_ROLES: Mapping[Role, frozenset[Role]] = MappingProxyType({
+    _SUPERVISOR: frozenset({_OFFICER, _CM, _PEER}),
+    _ADMIN: frozenset(Role) - {Role.SYSTEM},
+})  # fmt: skip
+
 _AT_DESK = frozenset({_CM, _PEER, _SAO, _SUPERVISOR})
 # Desk routes, and who may use them at all; everybody else is shown the sign-in page.
 DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
@@ -140,6 +192,16 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "POST /desk/out": _AT_DESK,
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),
 })  # fmt: skip
+
+
+def has_duty(duty: Duty, role: Role) -> bool:
+    """True when the table gives the duty to the role."""
+    return role in DUTIES.get(duty, frozenset())
+
+
+def manages(role: Role, other: Role) -> bool:
+    """True when people of the role look after accounts and devices of people of the other role."""
+    return other in MANAGED_ROLES.get(role, frozenset())
 
 
 def may(op: Op, role: Role, relations: Collection[Relation]) -> bool:

@@ -57,9 +57,14 @@ def person_index(index_key: bytes, name: str | None, born: date | None) -> str |
     """Where the same name and birth date meet, or None when either is not known."""
     if not name or born is None:
         return None
-    letters = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum() or c.isspace())
-    words = " ".join(sorted(letters.split()))
+    words = " ".join(words_of(name))
     return blind(index_key, "person", f"{words}|{born.isoformat()}") if words else None
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, sorted, without case, accents and marks: equal for equal people however they were written."""
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum() or c.isspace())
+    return sorted(letters.split())
 
 
 def blind(index_key: bytes, domain: str, text: str) -> str:

@@ -14,14 +14,13 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from case_system import alarms, arrival, enrolment
-from case_system.alarms import Alarm, OpenAlarm
+from case_system import arrival, enrolment
 from case_system.assignment import posts
 from case_system.audience import officers, relations
 from case_system.audit import Deed
@@ -37,16 +36,14 @@ from case_system.record import DESK, SYSTEM, Record, User
 from case_system.refusals import UNKNOWN, Refusals
 from case_system.storage import (
     AgencyFacts,
-    Contention,
     Device,
     Docket,
     Paper,
     Reading,
     Storage,
     StorageError,
-    StorageFull,
-    Unreachable,
 )
+from case_system.transactions import Transactions
 from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
 from case_system.views import as_seen
 from referral.lifecycle import Episode, Role
@@ -61,7 +58,6 @@ from referral.port import (
     DeviceState,
     Enrolment,
     EnrolRequest,
-    Heartbeat,
     Outcome,
     PackDelivery,
     Receipt,
@@ -77,7 +73,6 @@ from referral.views import Happening, NoticeKind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-TRIES = 6
 _CALL_CODE = re.compile(r"[A-HJ-NP-Z]\d-\d\d\Z")
 _REREAD = frozenset({ProblemCode.UNKNOWN_KEY, ProblemCode.UNKNOWN_VERSION, ProblemCode.INTERNAL})
 
@@ -87,6 +82,7 @@ class CaseService:
 
     def __init__(self, storage: Storage, *, clock: Clock, rng: RandomBytes, keys: Keys, packs: Packs) -> None:
         self._storage, self._clock, self._rng, self._keys, self._packs = storage, clock, rng, keys, packs
+        self._transactions = Transactions(storage, packs)
         self._refusals = Refusals()
 
     # ------------------------------------------------------------------------------------------------ devices
@@ -119,7 +115,7 @@ class CaseService:
 
         answer = self._write(now, work)
         self._trail(Counter(away), now)
-        answer = self._with_changes(answer, token_hash, request)
+        answer = self._with_changes(answer, token_hash, request, now)
         return replace(answer, signature=self._keys.server_key.sign(SIGNATURE_DOMAIN, signed_bytes(answer)))
 
     def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime, away: list[Deed]) -> SyncResponse:  # fmt: skip
@@ -137,7 +133,7 @@ class CaseService:
         docket.heard(
             device,
             seq=max((h.device_seq for h in heard if h.verified), default=0),
-            heartbeat=_still(request.heartbeat, len(request.envelopes)),
+            heartbeat=request.heartbeat,
             generation=request.generation,
             pack=request.pack,
             key_id=key_id,
@@ -209,7 +205,7 @@ class CaseService:
             return None
         return self._packs.delivery(facts.pack_digest)
 
-    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest) -> SyncResponse:
+    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest, now: datetime) -> SyncResponse:
         if not request.pull or answer.device.state is not DeviceState.ACTIVE:
             return answer
         with self._reading() as reading:
@@ -219,6 +215,14 @@ class CaseService:
             reader = reading.users()[who[0]]
             caps = self._packs.programme(reading.agency().pack_digest).caps
             page: Pulled = pull(reading, reader, answer.device_id, request.cursor, caps)
+        told = [change.referral for change in page.changes if change.referral is not None]
+        deeds = [
+            Deed(actor=reader.user_id, device_id=answer.device_id, action="deliver", object_id=seen.referral_id, outcome="done")
+            for seen in told
+            if seen.referral is not None
+        ]  # fmt: skip
+        if not self._put_in_trail(deeds, now):  # nothing is given that cannot be said later; receipts are
+            return answer
         return replace(answer, changes=page.changes, cursor=page.cursor, more=page.more, reset=page.reset)
 
     # ------------------------------------------------------------------------------------------------ the desk
@@ -351,14 +355,12 @@ class CaseService:
         """Stage the notices of every rung that is due, announce and expire others; when to look again (None: nothing waits)."""
         with self._reading() as reading:
             next_at = reading.next_work()
-            due = self._alarms(reading, now)
-        if not due and (next_at is None or next_at > now):
+        if next_at is None or next_at > now:
             return next_at
 
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> datetime | None:
             world = self._world(docket, pack, now)
             docket.expire(now)
-            docket.raise_alarms(due)
             docket.announce(now)
             door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
             for referral_id, offer in docket.due_climbs(now):
@@ -370,32 +372,6 @@ class CaseService:
         self._write(now, work)
         with self._reading() as reading:
             return reading.next_work()
-
-    def _alarms(self, reading: Reading, now: datetime) -> tuple[Alarm, ...]:
-        """The alarms about devices that are due and not raised yet."""
-        holders = reading.holders()
-        if not holders:
-            return ()
-        pack, users = self._packs.programme(reading.agency().pack_digest), reading.users().values()
-        raised = reading.raised(pack.day(now).toordinal())
-        return alarms.due(holders, posts(reading.rota(), users).supervisors, users, raised, now, pack)
-
-    def open_alarms(self, actor: UserId) -> Sequence[OpenAlarm]:
-        """The alarms that lie on a person's desk."""
-        with self._reading() as reading:
-            return reading.open_alarms(actor)
-
-    def acknowledge_alarm(self, actor: UserId, notice_id: str) -> None:
-        """A person has seen an alarm of theirs; raises Refused(not_found) where it is not."""
-        now = self._clock()
-
-        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> bool:
-            done = docket.acknowledge_alarm(actor, notice_id)
-            docket.audit(Deed(actor=actor, action="acknowledge", object_id=notice_id if done else None, outcome="done" if done else "refused"))  # fmt: skip
-            return done
-
-        if not self._write(now, work):
-            raise Refused(ProblemCode.NOT_FOUND)
 
     @staticmethod
     def _rung(record: Record, offer: Climb, docket: Docket, world: World) -> Judgement:
@@ -442,11 +418,11 @@ class CaseService:
             raise Refused(ProblemCode.DEVICE_REVOKED)
         return found[0]
 
-    def readers_since(self, seq: int) -> tuple[int, Mapping[str, int]]:
-        """The newest feed number, and whose feeds grew after `seq`, each with their newest number."""
+    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
+        """The newest feed number, and whose feeds grew after `seq`."""
         with self._reading() as reading:
             newest = reading.feed_span()[1]
-            return newest, reading.readers_since(seq) if newest > seq else {}
+            return newest, reading.readers_since(seq) if newest > seq else frozenset()
 
     def figures(self) -> Mapping[str, float]:
         """Counts and ages for the metrics page."""
@@ -483,52 +459,29 @@ class CaseService:
     def _trail(self, kinds: Mapping[Deed, int], now: datetime) -> None:
         self._put_in_trail([deed for kind, n in kinds.items() for deed in self._refusals.heard(kind, now, n)], now)
 
-    def _put_in_trail(self, deeds: Sequence[Deed], now: datetime) -> None:
+    def _put_in_trail(self, deeds: Sequence[Deed], now: datetime) -> bool:
+        """False when it could not be written."""
+
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> None:
             for deed in deeds:
                 docket.audit(deed)
 
         if not deeds:
-            return
+            return True
         try:
             self._write(now, work)
         except Refused:
-            log.warning("a refusal was not put in the audit trail", exc_info=True)
+            log.warning("the audit trail could not be written", exc_info=True)
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------------ transactions
     def _world(self, docket: Docket, pack: Programme, now: datetime) -> World:
         users, rota = docket.people()
         return World(now=now, pack=pack, users=users, posts=posts(rota, users.values()), pairs=docket.pairs(lock=False))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Reading]:
-        try:
-            with self._storage.read() as reading:
-                yield reading
-        except StorageError as error:
-            raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
+    def _reading(self) -> AbstractContextManager[Reading]:
+        return self._transactions.reading()
 
     def _write(self, now: datetime, work: Callable[[Docket, AgencyFacts, Programme], T]) -> T:
-        """`work` in one transaction; done again from fresh truth when another was first."""
-        with self._reading() as reading:
-            facts = reading.agency()
-        pack = self._packs.programme(facts.pack_digest)
-        for attempt in range(TRIES):
-            try:
-                with self._storage.write(now, pack) as docket:
-                    return work(docket, facts, pack)
-            except Contention:
-                log.info("another transaction was first (try %d)", attempt + 1, exc_info=attempt + 1 == TRIES)
-            except StorageFull as error:
-                raise Refused(ProblemCode.STORAGE_FULL, retry_after_s=60) from error
-            except Unreachable as error:
-                raise Refused(ProblemCode.BUSY, retry_after_s=5) from error
-        raise Refused(ProblemCode.BUSY, retry_after_s=1)
-
-
-def _still(said: Heartbeat | None, sent: int) -> Heartbeat | None:
-    """What the device still holds once this request is answered: it counts what it sends with it as waiting."""
-    if said is None:
-        return None
-    waiting = max(0, said.waiting - sent)
-    return replace(said, waiting=waiting, oldest_unsent_s=said.oldest_unsent_s if waiting else None)
+        return self._transactions.write(now, work)

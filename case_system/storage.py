@@ -8,6 +8,7 @@ one read transaction. A write that met another's is raised as `Contention`: noth
       Contention      another transaction was first; try again
       StorageFull     no space
       Unreachable     the database does not answer
+    NotSo             the change makes no sense as things are; says why in a sentence
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from case_system.alarms import Alarm, Holder, OpenAlarm, Raised
 from case_system.assignment import Post
 from case_system.audit import Deed
 from case_system.handoff import Climb
@@ -49,6 +49,14 @@ class StorageFull(StorageError):
 
 class Unreachable(StorageError):
     """The database does not answer."""
+
+
+class NotSo(Exception):
+    """The change makes no sense as things are (unknown user, wrong role); nothing was changed. `code` is stable."""
+
+    def __init__(self, sentence: str, code: str = "not_so") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +110,21 @@ class EnrolCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a person stands in the programme. pair: of a case manager or a peer; made if it is new."""
+
+    name: str
+    role: Role
+    unit: str | None = None
+    language: str = "en"
+    pair: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
     """One signed operation as it lies in the file: what came, what it is, and what became of it.
 
+    made_at: by its maker's clock; for the trail, not kept with the paper.
     raw: the envelope while it waits (None once judged). payload: what it says, to be kept under the referral's data key.
     nonce: None on a copy that was sealed again. revision: of the referral afterwards.
     """
@@ -118,6 +138,7 @@ class Paper:
     code: ProblemCode | None = None
     receipt: str | None = None
     at: datetime
+    made_at: datetime | None = None
     referral_id: ReferralId | None = None
     op: str | None = None
     base: int | None = None
@@ -249,19 +270,16 @@ class Docket(Protocol):
         ...
 
     def expire(self, now: datetime) -> int:
-        """End open notices whose time is over, alarms whose device has sent, and releases whose last day has passed."""
-        ...
-
-    def raise_alarms(self, alarms: Collection[Alarm]) -> None:
-        """Stage alarms about devices; one that exists already is left as it is."""
-        ...
-
-    def acknowledge_alarm(self, recipient: UserId, notice_id: str) -> bool:
-        """Settle an alarm of this person's; False where there is none."""
+        """End open notices whose time is over, and releases whose last day has passed."""
         ...
 
     def audit(self, deed: Deed) -> None:
         """A row of the audit trail."""
+        ...
+
+    # the people who work here
+    def resettle(self, user_id: UserId, standing: Standing) -> Collection[ReferralId]:
+        """Change who a person is; the referrals whose readers may be others now. Raises NotSo."""
         ...
 
 
@@ -286,7 +304,7 @@ class Reading(Protocol):
         """The newest row of each thing of this reader with after < seq <= until, in order, at most `limit`."""
         ...
 
-    def readers_since(self, seq: int) -> Mapping[str, int]: ...
+    def readers_since(self, seq: int) -> frozenset[str]: ...
     def users(self) -> Mapping[UserId, User]: ...
     def records(self, referral_ids: Collection[ReferralId], *, opened: bool) -> Mapping[ReferralId, Record]: ...
     def visible(self, user_id: UserId, referral_ids: Collection[ReferralId]) -> frozenset[ReferralId]:
@@ -306,18 +324,6 @@ class Reading(Protocol):
         ...
 
     def rota(self) -> Mapping[Post, Sequence[UserId]]: ...
-    def holders(self) -> Sequence[Holder]:
-        """Devices in service that said they hold unsent work."""
-        ...
-
-    def open_alarms(self, user_id: UserId) -> Sequence[OpenAlarm]:
-        """Alarms of this person that are not over."""
-        ...
-
-    def raised(self, day: int) -> Raised:
-        """Alarms that exist for that day of the programme."""
-        ...
-
     def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]: ...
     def notices(self, notice_ids: Collection[str]) -> Mapping[str, NoticeView]: ...
     def papers(self, device_id: str, op_ids: Collection[OpId]) -> Mapping[OpId, Paper]: ...

@@ -2,8 +2,6 @@
 
 Every function is one transaction of its own. Who is acting is named by the caller (the command line acts as
 "administrator"); nothing here decides a referral.
-
-    NotSo      the change makes no sense as things are (unknown user, wrong role); says why in a sentence
 """
 
 from __future__ import annotations
@@ -13,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, update
 
-from case_system import enrolment
+from case_system import enrolment, sealing
 from case_system.assignment import Post
 from case_system.audit import Deed
+from case_system.office.rota import POST_ROLES
 from case_system.ports import Clock, Keys, RandomBytes
-from case_system.store import schema
+from case_system.storage import NotSo
+from case_system.store import schema, staff
 from case_system.store.engine import transaction
 from case_system.store.ledger import close
 from referral.lifecycle import Role
@@ -27,16 +27,6 @@ from referral.model import UserId
 from referral.port import ChangeKind
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}\Z")
-_POSTS = {
-    Post.DUTY: (Role.CASE_MANAGER, Role.PEER),
-    Post.ON_CALL: (Role.CASE_MANAGER, Role.PEER),
-    Post.SUPERVISOR: (Role.SUPERVISOR,),
-    Post.SAO: (Role.SAO_REVIEWER,),
-}
-
-
-class NotSo(Exception):
-    """The change makes no sense as things are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +52,13 @@ class Accounts:
     ) -> UserId:  # fmt: skip
         """Add a person; `pair` puts a case manager or a peer into the pair of that name (made if it is new)."""
         if role is Role.SYSTEM or not _NAME.match(user_id) or user_id in ("system", "desk", "administrator"):
-            raise NotSo("a user name is 1 to 40 small letters, digits, _ . -")
+            raise NotSo("a user name is 1 to 40 small letters, digits, _ . -", "user_name")
         if pair is not None and role not in (Role.CASE_MANAGER, Role.PEER):
-            raise NotSo("only case managers and peers work in pairs")
+            raise NotSo("only case managers and peers work in pairs", "no_pair_role")
         now = self.clock()
         with transaction(self.engine, write=True) as db:
-            if _role(db, user_id) is not None:
-                raise NotSo(f"there is a user {user_id} already")
+            if staff.role_of(db, user_id) is not None:
+                raise NotSo(f"there is a user {user_id} already", "user_taken")
             db.execute(
                 insert(schema.users).values(
                     user_id=user_id, name=name or user_id, role=role.value, unit=unit, language=language, created_at=now
@@ -76,30 +66,16 @@ class Accounts:
             )
             feed = []
             if pair is not None:
-                self._join(db, pair, user_id, role)
+                staff.join_pair(db, pair, user_id, role)
                 feed = [{"user_id": user_id, "device_id": None, "kind": ChangeKind.CASELOAD.value, "object_id": pair}]
             close(db, feed, [Deed(actor=by, action="user_add", object_id=user_id, outcome=role.value)], now)
         return UserId(user_id)
-
-    @staticmethod
-    def _join(db: Connection, pair: str, user_id: str, role: Role) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", pair):
-            raise NotSo("a pair's name is small letters, digits and _")
-        t = schema.pairs
-        column = t.c.case_manager if role is Role.CASE_MANAGER else t.c.peer
-        row = db.execute(select(column).where(t.c.pair == pair)).one_or_none()
-        if row is None:
-            db.execute(insert(t).values(pair=pair, **{column.name: user_id}))
-        elif row[0] is None:
-            db.execute(update(t).where(t.c.pair == pair).values(**{column.name: user_id}))
-        else:
-            raise NotSo(f"the pair {pair} has its {role.value.replace('_', ' ')} already")
 
     def set_active(self, user_id: str, active: bool, *, by: str = "administrator") -> None:
         """Let a person in or out: their devices count as revoked while they are out."""
         now = self.clock()
         with transaction(self.engine, write=True) as db:
-            _need(db, user_id)
+            staff.need(db, user_id)
             db.execute(update(schema.users).where(schema.users.c.user_id == user_id).values(active=active))
             close(db, [], [Deed(actor=by, action="user_active", object_id=user_id, outcome=str(active).lower())], now)
 
@@ -107,11 +83,11 @@ class Accounts:
         """Who stands on a post from now on, in the order in which they are rung; an empty list clears it."""
         now = self.clock()
         if len(set(users)) != len(users):
-            raise NotSo("somebody is named twice")
+            raise NotSo("somebody is named twice", "named_twice")
         with transaction(self.engine, write=True) as db:
             for user_id in users:
-                if _need(db, user_id) not in _POSTS[post]:
-                    raise NotSo(f"{user_id} cannot stand there: their role is another")
+                if staff.need(db, user_id) not in POST_ROLES[post]:
+                    raise NotSo(f"{user_id} cannot stand there: their role is another", "wrong_post")
             t = schema.rota
             db.execute(delete(t).where(t.c.post == post.value))
             if users:
@@ -124,13 +100,41 @@ class Accounts:
                 )
             close(db, [], [Deed(actor=by, action="rota_set", object_id=post.value, outcome="done")], now)
 
+    def add_channel(self, user_id: str, url: str, *, by: str = "administrator") -> str:
+        """A way to wake a person outside the app: an Apprise URL, sealed under the storage key. Its id."""
+        now = self.clock()
+        kind, colon, _ = url.partition(":")
+        if not colon or not re.fullmatch(r"[a-z0-9]{1,40}", kind):
+            raise NotSo("a channel is a URL such as mailtos://... or console://", "no_channel_url")
+        channel_id = self.rng(16).hex()
+        with transaction(self.engine, write=True) as db:
+            staff.need(db, user_id)
+            address = sealing.seal(self.keys.storage_key, url.encode(), "channel", channel_id, self.rng)
+            db.execute(
+                insert(schema.channels).values(
+                    channel_id=channel_id, user_id=user_id, kind=kind, address=address, created_at=now
+                )
+            )
+            close(db, [], [Deed(actor=by, action="channel_add", object_id=channel_id, outcome=kind)], now)
+        return channel_id
+
+    def remove_channel(self, user_id: str, channel_id: str, *, by: str = "administrator") -> None:
+        """A way to wake this person goes, with its address."""
+        now = self.clock()
+        t = schema.channels
+        with transaction(self.engine, write=True) as db:
+            gone = db.execute(delete(t).where(t.c.channel_id == channel_id, t.c.user_id == user_id))
+            if gone.rowcount != 1:
+                raise NotSo("there is no such channel", "no_channel")
+            close(db, [], [Deed(actor=by, action="channel_remove", object_id=channel_id, outcome="done")], now)
+
     def new_code(self, user_id: str, role: Role, *, lasts: timedelta = enrolment.CODE_LASTS, by: str = "administrator") -> Code:  # fmt: skip
         """A one-time enrolment code for a person's device; the role is the person's."""
         now = self.clock()
         code = enrolment.new_code(self.rng)
         with transaction(self.engine, write=True) as db:
-            if _need(db, user_id) is not role:
-                raise NotSo(f"{user_id} is not a {role.value}")
+            if staff.need(db, user_id) is not role:
+                raise NotSo(f"{user_id} is not a {role.value}", "other_role")
             db.execute(
                 insert(schema.enrol_codes).values(
                     code_hash=enrolment.code_hash(code), user_id=user_id, role=role.value, created_by=by, created_at=now,
@@ -149,7 +153,7 @@ class Accounts:
                 update(t).where(t.c.device_id == device_id).values(state="revoked", wipe=wipe, revoked_at=now)
             )
             if done.rowcount != 1:
-                raise NotSo("there is no such device")
+                raise NotSo("there is no such device", "no_device")
             outcome = "wipe" if wipe else "done"
             close(db, [], [Deed(actor=by, action="device_revoke", object_id=device_id, outcome=outcome)], now)
 
@@ -159,17 +163,5 @@ class Accounts:
         t = schema.devices
         with transaction(self.engine, write=True) as db:
             if db.execute(update(t).where(t.c.device_id == device_id).values(release=True)).rowcount != 1:
-                raise NotSo("there is no such device")
+                raise NotSo("there is no such device", "no_device")
             close(db, [], [Deed(actor=by, action="device_release", object_id=device_id, outcome="done")], now)
-
-
-def _role(db: Connection, user_id: str) -> Role | None:
-    found = db.execute(select(schema.users.c.role).where(schema.users.c.user_id == user_id)).scalar()
-    return None if found is None else Role(found)
-
-
-def _need(db: Connection, user_id: str) -> Role:
-    role = _role(db, user_id)
-    if role is None:
-        raise NotSo(f"there is no user {user_id}")
-    return role

@@ -8,13 +8,14 @@ Identified exports write one audit row per referral. Evaluators never get one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, select
 
 from case_system import sealing
 from case_system.assignment import Post
-from case_system.audit import Deed, Verdict, verify
+from case_system.audit import SAW, Deed, Verdict, verify
 from case_system.ports import Clock, Keys
 from case_system.record import Record
 from case_system.store import lookups, schema
@@ -73,7 +74,6 @@ def notices(engine: Engine) -> list[dict[str, Any]]:
                 "round": row.round,
                 "rings": row.rings,
                 "due_at": to_wire(row.due_at),
-                "device_id": row.device_id,
             }
             for row in rows
         ]
@@ -118,13 +118,60 @@ def held(engine: Engine) -> list[dict[str, Any]]:
         return [dict(row) | {"received_at": to_wire(row["received_at"])} for row in rows]
 
 
-def audit_verdict(engine: Engine) -> Verdict:
-    """The audit trail checked from its first row to its head."""
+def audit_verdict(engine: Engine, kept: tuple[int, str] | None = None) -> Verdict:
+    """The audit trail checked from its first row to its head, and against a hash that was noted elsewhere."""
     a, head = schema.audit, schema.ledger
     with transaction(engine, write=False) as db:
         n, last = db.execute(select(head.c.audit_n, head.c.audit_hash)).one()
-        found = db.execution_options(yield_per=1000).execute(select(a).order_by(a.c.n))
-        return verify((dict(row) for row in found.mappings()), n, last)
+        with db.execution_options(yield_per=1000).execute(
+            select(a).order_by(a.c.n)
+        ) as found:  # it ends at the first bad row
+            return verify((dict(row) for row in found.mappings()), n, last, kept)
+
+
+def audit_head(engine: Engine) -> tuple[int, str]:
+    """The number and hash of the newest row."""
+    head = schema.ledger
+    with transaction(engine, write=False) as db:
+        n, last = db.execute(select(head.c.audit_n, head.c.audit_hash)).one()
+    return n, last
+
+
+def audit_rows(
+    engine: Engine, *, user: str | None = None, referral_id: str | None = None, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Rows of the trail, oldest first: by one person, about one referral, from a moment on."""
+    a = schema.audit
+    found = select(a).order_by(a.c.n)
+    if user is not None:
+        found = found.where(a.c.actor == user)
+    if referral_id is not None:
+        found = found.where(a.c.object_id == referral_id)
+    if since is not None:
+        found = found.where(a.c.at >= since)
+    with transaction(engine, write=False) as db:
+        return [
+            {
+                "n": row.n,
+                "at": to_wire(row.at),
+                "made_at": None if row.made_at is None else to_wire(row.made_at),
+                "actor": row.actor,
+                "device_id": row.device_id,
+                "action": row.action,
+                "object_id": row.object_id,
+                "outcome": row.outcome,
+            }
+            for row in db.execute(found)
+        ]
+
+
+def who_saw(engine: Engine, referral_id: str) -> list[dict[str, Any]]:
+    """Who read a referral, through what, and when (server's time), oldest first; attempts that were refused too."""
+    return [
+        {"at": row["at"], "user": row["actor"], "through": SAW[row["action"]], "device_id": row["device_id"], "outcome": row["outcome"]}
+        for row in audit_rows(engine, referral_id=referral_id)
+        if row["action"] in SAW
+    ]  # fmt: skip
 
 
 def case_number(keys: Keys, referral_id: str) -> str:
@@ -159,8 +206,7 @@ def export_notices(engine: Engine, keys: Keys, *, identified: bool) -> list[dict
     """Notices for evaluation: how long people waited for an answer; (identified) with ids and recipients."""
     n = schema.notices
     with transaction(engine, write=False) as db:
-        about = select(n).where(n.c.referral_id.is_not(None))  # alarms about devices are no referral's
-        rows = db.execute(about.order_by(n.c.created_at, n.c.notice_id)).all()
+        rows = db.execute(select(n).order_by(n.c.created_at, n.c.notice_id)).all()
     out: list[dict[str, Any]] = []
     for row in rows:
         seen = row.acknowledged_at

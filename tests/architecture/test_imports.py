@@ -36,8 +36,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "case_system/ports.py": frozenset(),
     "case_system/dispatcher.py": frozenset(),
     "case_system/notify/": frozenset({"apprise", "pywebpush", "py_vapid"}),
+    "case_system/office/": frozenset(),
     "case_system/store/": frozenset({"sqlalchemy", "alembic"}),
-    "case_system/store/bell.py": frozenset({"sqlalchemy", "psycopg"}),
 }
 
 

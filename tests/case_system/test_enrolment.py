@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from case_system.enrolment import code_hash, link, new_code
+from case_system.storage import NotSo
 from case_system.store import schema
-from case_system.store.accounts import NotSo
 from referral.envelope import DeviceSigningKey
 from referral.lifecycle import Role
 from referral.model import DeviceId
@@ -104,11 +104,7 @@ def test_changes_that_make_no_sense_change_nothing(agency: Agency) -> None:
         lambda: accounts.new_code("o1", Role.SUPERVISOR),
         lambda: accounts.new_code("nobody", Role.OFFICER),
         lambda: accounts.revoke("00"),
-        lambda: agency.channels.add("o1", "no channel"),
-        lambda: agency.channels.add("nobody", "console://x"),
-        lambda: agency.channels.add("o1", "console://x", hours="whenever"),
-        lambda: agency.channels.add("o1", "console://x", kinds=["everything"]),
-        lambda: agency.channels.remove("00"),
+        lambda: accounts.add_channel("o1", "no channel"),
     ):
         with pytest.raises(NotSo):
             wrong()

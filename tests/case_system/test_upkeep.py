@@ -43,7 +43,7 @@ def test_every_act_is_in_the_chain(agency: Agency) -> None:
     rows = agency.rows(select(schema.audit).order_by(schema.audit.c.n))
     assert found.rows == len(rows)
     assert [(r["actor"], r["action"], r["outcome"]) for r in rows if r["object_id"] == told.referral_id] == [
-        ("o1", "create", "accepted"), ("cm1", "accept", "accepted"),
+        ("o1", "create", "accepted"), ("cm1", "accept", "accepted"), ("cm1", "deliver", "done"),
     ]  # fmt: skip
     assert "Robin" not in str(rows)
 

@@ -3,7 +3,7 @@
     list                          the parts and their figures
     run [PART ...]                the release figure of these parts, or of all; writes docs/proof/VERSION.md at the end
     replay PART CASE              one case, with all it has to say
-    report                        write the file from the results that are there
+    report                        write the file from the results that are there, and keep them beside it
 
 Exit status: 0 shown, 1 a violation or a figure that is not shown, 2 misuse.
 """
@@ -113,7 +113,9 @@ def _report(known: dict[str, str]) -> int:
     for name, module in known.items():
         part = load(module)
         wanted = set(stretches(part.release, part.chunk))
-        done = [stretch for stretch in Results(name, module).all() if (stretch.first, stretch.count) in wanted]
+        results = Results(name, module)
+        done = [stretch for stretch in results.all() if (stretch.first, stretch.count) in wanted]
+        results.publish(done)
         findings.append(Finding(part=part, stretches=done))
     with (ROOT / "pyproject.toml").open("rb") as file:
         version = tomllib.load(file)["project"]["version"]

@@ -1,6 +1,7 @@
 """What was run so far: one file a part, one line a finished stretch, so that a run can be stopped at any time and gone on with.
 
     FOLDER/NAME-DIGEST.jsonl      {"first", "count", "tally": {"cases", "counts", "violations"}, "seconds", "commit", "at"}
+    KEPT/NAME-DIGEST.jsonl        the same, published beside the report: what was run on one machine is gone on with on another
 
 DIGEST names the code that a result speaks of: the product's and the part's own. When either changes, the part begins anew.
 Must not know: how parts run, what is written about them.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.proof.part import Tally, Violation
 from tests.proof.parts import ROOT
 
 FOLDER = ROOT / "test-results" / "proof"
+KEPT = ROOT / "docs" / "proof" / "results"
 PRODUCT = ("referral", "field_app", "case_system")
 SCREENS = "field_app/views/"  # no part drives them: T16 is a test of `make test`
 
@@ -63,8 +65,9 @@ def commit() -> str:
 class Results:
     """The finished stretches of one part and one state of the code."""
 
-    def __init__(self, name: str, module: str, folder: Path = FOLDER) -> None:
-        self.path = folder / f"{name}-{digest(module)}.jsonl"
+    def __init__(self, name: str, module: str, folder: Path = FOLDER, kept: Path = KEPT) -> None:
+        self._name, file = name, f"{name}-{digest(module)}.jsonl"
+        self.path, self.kept = folder / file, kept / file
 
     def add(self, stretch: Stretch) -> None:
         """Note a finished stretch, at once."""
@@ -83,27 +86,36 @@ class Results:
 
     def all(self) -> list[Stretch]:
         """Every finished stretch once. A last line that was cut by a kill counts as not run."""
-        found: dict[tuple[int, int], Stretch] = {}
-        for line in self._lines():
-            stretch = Stretch(
-                first=line["first"],
-                count=line["count"],
-                tally=_from_json(line["tally"]),
-                seconds=line["seconds"],
-                commit=line["commit"],
-                at=line["at"],
-            )
-            found[stretch.first, stretch.count] = stretch
-        return list(found.values())
+        return [stretch for stretch, _ in self._lines().values()]
 
-    def _lines(self) -> Iterator[Any]:
-        if not self.path.exists():
-            return
-        for line in self.path.read_text().splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
+    def publish(self, stretches: Iterable[Stretch]) -> None:
+        """Keep these beside the report, in the order of their cases; what was kept of other states of the code goes."""
+        wanted = {(stretch.first, stretch.count) for stretch in stretches}
+        lines = [line for place, (_, line) in sorted(self._lines().items()) if place in wanted]
+        for old in self.kept.parent.glob(f"{self._name}-*.jsonl"):
+            old.unlink()
+        if lines:
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            self.kept.write_text("\n".join(lines) + "\n")
+
+    def _lines(self) -> dict[tuple[int, int], tuple[Stretch, str]]:
+        found: dict[tuple[int, int], tuple[Stretch, str]] = {}
+        for path in (self.kept, self.path):
+            for text in path.read_text().splitlines() if path.exists() else ():
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue
+                stretch = Stretch(
+                    first=line["first"],
+                    count=line["count"],
+                    tally=_from_json(line["tally"]),
+                    seconds=line["seconds"],
+                    commit=line["commit"],
+                    at=line["at"],
+                )
+                found[stretch.first, stretch.count] = (stretch, text)
+        return found
 
 
 def total(stretches: list[Stretch]) -> Tally:

@@ -30,7 +30,7 @@ def test_stretches_cover_all_cases_once() -> None:
 
 
 def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    results = Results("T0", MODULE, tmp_path)
+    results = Results("T0", MODULE, tmp_path, tmp_path / "kept")
     nothing, _ = run(results, seconds=0.0)
     assert nothing.cases == 0
     run(results, cases=10)
@@ -45,6 +45,21 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert "20 of 20 numbers" in told[-1].line()
     again, told = run(results)
     assert (again, told) == (tally, [])
+
+
+def test_what_was_published_is_gone_on_with_elsewhere(tmp_path: Path) -> None:
+    here = Results("T0", MODULE, tmp_path / "here", tmp_path / "kept")
+    run(here, cases=10)
+    stale = here.kept.parent / "T0-0123456789ab.jsonl"
+    stale.parent.mkdir()
+    stale.write_text("of older code\n")
+    here.publish(here.all())
+    assert not stale.exists(), "one state of the code is kept"
+    elsewhere = Results("T0", MODULE, tmp_path / "elsewhere", tmp_path / "kept")
+    tally, told = run(elsewhere)
+    assert tally.cases == 20
+    assert told[-1].here == 10
+    assert len(elsewhere.path.read_text().splitlines()) < len(elsewhere.all())
 
 
 def test_results_speak_of_one_state_of_the_code() -> None:

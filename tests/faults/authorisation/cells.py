@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from case_system.grants import DESK_ROUTES, Channel
+from case_system.grants import DESK_ROUTES, Channel, Duty
 from referral.model import Exclusions, ReferralId
 from referral.operations import (
     Acknowledge,
@@ -77,7 +77,16 @@ class Route:
     route: str
 
 
-Cell = Act | Look | Elsewhere | Route
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Somebody does what the programme is run with; other: whose account or device it is about, where it is about one."""
+
+    actor: str
+    duty: Duty
+    other: str | None = None
+
+
+Cell = Act | Look | Elsewhere | Route | Room
 WAYS: Final = ("envelope", "token", "session")
 
 
@@ -96,7 +105,9 @@ def cells() -> tuple[Cell, ...]:
     looks = [Look(actor, name, channel) for actor in people for name in STORIES for channel in Channel]
     elsewhere = [Elsewhere(actor, way) for actor in ACTORS for way in WAYS]
     routes = [Route(actor, route) for actor in (*people, None) for route in DESK_ROUTES]
-    return (*acts, *looks, *elsewhere, *routes)
+    about = {Duty.CHANGE_PEOPLE: ACTORS, Duty.CHANGE_DEVICES: ACTORS}
+    rooms = [Room(actor, duty, other) for actor in people for duty in Duty for other in about.get(duty, (None,))]
+    return (*acts, *looks, *elsewhere, *routes, *rooms)
 
 
 def body_of(act: Act, here: Scene) -> Body:

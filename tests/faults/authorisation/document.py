@@ -6,7 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from case_system.grants import DESK_ROUTES, GRANTS, PROCESS_SHOWN, SHOWN, SIGHTS, Channel, Relation, Sight
+from case_system.grants import (
+    DESK_ROUTES,
+    DUTIES,
+    GRANTS,
+    MANAGED_ROLES,
+    PROCESS_SHOWN,
+    SHOWN,
+    SIGHTS,
+    Channel,
+    Duty,
+    Relation,
+    Sight,
+)
 from referral.lifecycle import Role
 from referral.operations import OPERATIONS, Op
 
@@ -84,6 +96,22 @@ def _lines() -> Iterator[str]:
         + "."
     )
     yield ""
+    yield from _table(
+        "Running the programme",
+        ("duty", *ROLES),
+        [(f"`{duty}`", *("yes" if role in DUTIES[duty] else "" for role in ROLES)) for duty in Duty],
+    )
+    yield "`see_defence` opens a referral only under the client's signed release that names the defender, while it is in force; names on the"
+    yield "list of `see_meeting` need one that names police and prosecutor. Whose accounts and devices `change_people` and `change_devices` are about:"
+    yield ""
+    yield from _table(
+        "Who looks after whom",
+        ("role", *ROLES),
+        [
+            (f"`{role}`", *("yes" if other in others else "" for other in ROLES))
+            for role, others in MANAGED_ROLES.items()
+        ],
+    )
     yield from _table(
         "Desk routes",
         ("route", *ROLES),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, assert_never
 
-from tests.faults.authorisation import deeds, places
-from tests.faults.authorisation.cells import Act, Cell, Elsewhere, Look, Route, cells
+from tests.faults.authorisation import deeds, places, rooms
+from tests.faults.authorisation.cells import Act, Cell, Elsewhere, Look, Room, Route, cells
 from tests.faults.authorisation.scene import ACTORS, Scene, scene
 from tests.proof.part import Part, Tally, Violation
 
@@ -38,6 +38,8 @@ def _try(cell: Cell, here: Scene) -> str | None:
             return places.elsewhere(cell, here)
         case Route():
             return places.route(cell, here)
+        case Room():
+            return rooms.room(cell, here)
         case _:
             assert_never(cell)
 
@@ -54,6 +56,8 @@ def describe(cell: Cell) -> str:
             return f"{cell.actor} ({role}) tries another agency by {cell.way}"
         case Route():
             return f"{cell.actor} ({role}) uses {cell.route}"
+        case Room():
+            return f"{cell.actor} ({role}) has the duty {cell.duty}" + (f" over {cell.other}" if cell.other else "")
         case _:
             assert_never(cell)
 
