@@ -188,6 +188,7 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "GET /desk/board": _AT_DESK,
     "GET /desk/stream": _AT_DESK,
     "GET /desk/r/{referral_id}": _AT_DESK,
+    "GET /desk/r/{referral_id}/now": _AT_DESK,
     "POST /desk/do": _AT_DESK,
     "POST /desk/out": _AT_DESK,
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),

@@ -27,13 +27,15 @@ from case_system.audit import Deed
 from case_system.board import Board, lay_out
 from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
-from case_system.grants import DESK_ROUTES, Channel, sight
+from case_system.grants import DESK_ROUTES, Channel, Relation, Sight, sight
 from case_system.handoff import Climb, Ladder, Ring, climb
 from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
+from case_system.pressing import Fits, press
 from case_system.reception import Heard, hear
-from case_system.record import DESK, SYSTEM, Record, User
+from case_system.record import DESK, SYSTEM, Record
 from case_system.refusals import UNKNOWN, Refusals
+from case_system.sheet import Meanwhile, Sheet, lay
 from case_system.storage import (
     AgencyFacts,
     Device,
@@ -242,6 +244,22 @@ class CaseService:
 
         return self._write(now, work)
 
+    def press(self, actor: UserId, operation: Operation, fits: Fits, since: datetime) -> Receipt | Meanwhile:
+        """Do an operation from a button of a page that was made at `since`, if it still fits; see `pressing.py`."""
+        now = self._clock()
+        payload = encode(operation)
+        fingerprint = hashlib.sha256(b"lead/desk/v1" + payload).hexdigest()
+        op_id = OpId(self._rng(16).hex())
+        if operation.made_by != actor:
+            raise ValueError("an operation is made by who does it")
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Receipt | Meanwhile:
+            door = Door(docket=docket, world=self._world(docket, pack, now), keys=self._keys, rng=self._rng)
+            door.prepare([operation])
+            return press(door, operation, op_id, fingerprint, payload, fits=fits, since=since)
+
+        return self._write(now, work)
+
     def board(self, actor: UserId) -> Board:
         """What lies on the desk for one person; empty lists for who has no desk work."""
         now = self._clock()
@@ -252,34 +270,40 @@ class CaseService:
             reader = users.get(actor)
             if reader is None or not reader.active:
                 raise Refused(ProblemCode.NOT_SIGNED_IN)
-            return lay_out(reader, reading.open_work(), reading.climbs(), reading.rung(), world)
+            return lay_out(reader, reading.open_work(), reading.climbs(), reading.rung(), world, reading.unsent())
 
     def look(self, actor: UserId, referral_id: ReferralId) -> Record:
         """A record as the actor may read it on a page, audited; raises Refused(not_found) where they may not."""
+        return self.sheet(actor, referral_id).record
+
+    def sheet(self, actor: UserId, referral_id: ReferralId) -> Sheet:
+        """A record and what is beside it, as the actor may read it on a page; audited, as `look`."""
         if not is_referral_id(referral_id):  # what somebody typed is not kept in the trail
             raise Refused(ProblemCode.NOT_FOUND)
         now = self._clock()
 
-        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Record | None:
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> Sheet | None:
             world = self._world(docket, pack, now)
             user = world.users.get(actor)
             docket.open([referral_id])
             record = docket.record(referral_id)
-            seen = None if user is None or record is None else self._readable(user, record, docket, world)
-            docket.audit(Deed(actor=actor, action="look", object_id=referral_id, outcome="done" if seen else "refused"))
-            return seen
+            seen, related = Sight.NOTHING, frozenset[Relation]()
+            if user is not None and user.active and record is not None:
+                related = relations(user, record, docket.scene(record), world)
+                seen = sight(Channel.PAGE, user.role, related)
+            shown = as_seen(record, seen) if record is not None else None
+            docket.audit(
+                Deed(actor=actor, action="look", object_id=referral_id, outcome="done" if shown else "refused")
+            )
+            if shown is None:
+                return None
+            names = {u.user_id: u.name for u in world.users.values()}
+            return lay(shown, seen, related, docket.beside(shown.referral_id), names, world.pairs)
 
         found = self._write(now, work)
         if found is None:
             raise Refused(ProblemCode.NOT_FOUND)
         return found
-
-    @staticmethod
-    def _readable(user: User, record: Record, docket: Docket, world: World) -> Record | None:
-        if not user.active:
-            return None
-        seen = sight(Channel.PAGE, user.role, relations(user, record, docket.scene(record), world))
-        return as_seen(record, seen)
 
     def open_provisional(self, actor: UserId, call_code: str, officer: UserId | None = None) -> ReferralId:
         """Offer a handoff now for a referral that has not arrived, known by the code that was read out.

@@ -23,6 +23,7 @@ from case_system.assignment import Post
 from case_system.audit import Deed
 from case_system.handoff import Climb
 from case_system.record import Pair, Record, User
+from case_system.sheet import Beside
 from case_system.turn import Judgement, Scene
 from referral.envelope import DevicePublicKey
 from referral.lifecycle import Role
@@ -201,6 +202,10 @@ class Docket(Protocol):
         """What surrounds it, for the rules."""
         ...
 
+    def beside(self, referral_id: ReferralId) -> Beside:
+        """What is kept beside it, for a page."""
+        ...
+
     def same_act(self, referral_id: ReferralId, base: int, nonce: str) -> Paper | None:
         """The paper of the same operation under another number, if there is one."""
         ...
@@ -283,6 +288,17 @@ class Docket(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """What a device in service said of its unsent work when it was last heard of (S17)."""
+
+    device_id: DeviceId
+    user_id: UserId
+    waiting: int
+    oldest_s: int
+    seen_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class FeedItem:
     """The newest feed row of one thing for one reader."""
@@ -317,6 +333,10 @@ class Reading(Protocol):
 
     def climbs(self) -> Mapping[ReferralId, tuple[Climb, ...]]:
         """Every open climb."""
+        ...
+
+    def unsent(self) -> Sequence[Unsent]:
+        """Devices in service that still held unsent work, the oldest work first."""
         ...
 
     def rung(self) -> Mapping[ReferralId, frozenset[UserId]]:

@@ -20,8 +20,8 @@ from referral.lifecycle import Episode, Handoff, Release
 from referral.model import Person, Referral, UserId
 from referral.views import Flag, Happening, ReferralView, TimelineEntry
 
-_NOT_FOR_POLICE = frozenset({Flag.POSSIBLE_DUPLICATE, Flag.WAIT_LIST, Flag.OUT_OF_TOUCH})
-_CLINICAL = frozenset({
+NOT_FOR_POLICE = frozenset({Flag.POSSIBLE_DUPLICATE, Flag.WAIT_LIST, Flag.OUT_OF_TOUCH})
+CLINICAL = frozenset({
     Happening.CONTACTED, Happening.INTAKE_COMPLETE, Happening.RELEASE_CHANGED, Happening.ENROLLED, Happening.CLOSED,
     Happening.REOPENED, Happening.MET_BY_CASE_MANAGER,
 })  # fmt: skip
@@ -109,13 +109,13 @@ def _for_officer(record: Record, whole: ReferralView) -> ReferralView:
             handoff = Handoff.ACCEPTED
         if record.close_reason != "withdrew":
             episode = Episode.OPEN
-    hidden = _CLINICAL - (_UNDER_RELEASE if open_to_police else frozenset())
+    hidden = CLINICAL - (_UNDER_RELEASE if open_to_police else frozenset())
     return replace(
         whole,
         handoff=handoff,
         episode=episode,
         release=record.release if open_to_police else Release.NONE,
-        flags=tuple(flag for flag in whole.flags if flag not in _NOT_FOR_POLICE),
+        flags=tuple(flag for flag in whole.flags if flag not in NOT_FOR_POLICE),
         mine=False,
         timeline=tuple(
             replace(line, code=None) if line.what in _REASONS_STAY else line

@@ -1,20 +1,41 @@
-"""One referral: what this role may read of it, and its buttons.
+"""One referral: what this role may read of it with everything around it, and its buttons.
 
-GET  /desk/r/ID   the page; looking is audited        POST /desk/do   one button, an operation of who pressed it
+    GET  /desk/r/ID   the page; looking is audited        POST /desk/do   one button, an operation of who pressed it
+
+A button's form carries the revision and the moment that its page showed and a number of its own. Sent twice it is one act; sent
+from a page that is no longer true it does nothing, and the answer (409, `changed_meanwhile`) says who did what since.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from fastapi import Response
 
-from case_system.board import Board
+from case_system.desk.bodies import operation
+from case_system.desk.choices import (
+    age,
+    button_keys,
+    line_code,
+    of_pack,
+    pair_list,
+    partner_list,
+    party_list,
+    party_name,
+    reason_list,
+    scope_list,
+)
 from case_system.desk.frame import Frame, Visit
-from case_system.desk.steps import BY_NAME, operation
+from case_system.desk.steps import BY_NAME, fits, possible
+from case_system.desk.strip import strip
+from case_system.grants import Sight
 from case_system.record import Record
+from case_system.sheet import Meanwhile, Sheet
 from case_system.streams import Streams
-from referral.model import ReferralId, UserId
+from referral.lifecycle import Role
+from referral.model import ReferralId, UserId, is_referral_id
 from referral.operations import Operation
 from referral.port import Outcome, Receipt, Refused
 from referral.problems import ProblemCode
@@ -23,9 +44,8 @@ from referral.problems import ProblemCode
 class ReferralService(Protocol):
     """What one referral's page asks of the service."""
 
-    def board(self, actor: UserId) -> Board: ...
-    def look(self, actor: UserId, referral_id: ReferralId) -> Record: ...
-    def apply_desk(self, actor: UserId, operation: Operation) -> Receipt: ...
+    def sheet(self, actor: UserId, referral_id: ReferralId) -> Sheet: ...
+    def press(self, actor: UserId, operation: Operation, fits: Callable[[Record], bool], since: datetime) -> Receipt | Meanwhile: ...  # fmt: skip
 
 
 class OneReferral:
@@ -37,31 +57,49 @@ class OneReferral:
     def attach(self, frame: Frame) -> None:
         """Say the routes."""
         self._frame = frame
+        frame.templates.globals.update(
+            possible=possible, line_code=line_code, reason_list=reason_list, partner_list=partner_list, party_list=party_list,
+            party_name=party_name, scope_list=scope_list, pair_list=pair_list, button_keys=button_keys, age=age, of_pack=of_pack,
+        )  # fmt: skip
         frame.route("GET /desk/r/{referral_id}", self.one)
+        frame.route("GET /desk/r/{referral_id}/now", self.now, live=True)
         frame.route("POST /desk/do", self.do)
 
     async def one(self, visit: Visit) -> Response:
         """The page."""
-        record = await self._frame.work(self._service.look, visit.who.user_id, ReferralId(visit.part("referral_id")))
-        board = await self._frame.work(self._service.board, visit.who.user_id)
-        return self._frame.page(visit, "referral.html", record=record, names=board.names)
+        return await self._one(visit, "referral.html")
+
+    async def now(self, visit: Visit) -> Response:
+        """What stands on it now, for an open page."""
+        return await self._one(visit, "referral_now.html")
+
+    async def _one(self, visit: Visit, template: str) -> Response:
+        sheet: Sheet = await self._frame.work(
+            self._service.sheet, visit.who.user_id, ReferralId(visit.part("referral_id"))
+        )
+        reviewer = visit.who.role is Role.SAO_REVIEWER
+        return self._frame.page(visit, template, sheet=sheet, record=sheet.record, lanes=strip(sheet.record, reviewer=reviewer), whole=sheet.seen is Sight.WHOLE)  # fmt: skip
 
     async def do(self, visit: Visit) -> Response:
         """Press a button."""
-        return self._frame.go(visit.back, await self._frame.work(self._press, visit))
-
-    def _press(self, visit: Visit) -> str:
-        who, now, pack = visit.who, visit.now, self._frame.pack()
         button = BY_NAME.get(visit.text("button"))
-        if button is None:
+        if button is None or not is_referral_id(visit.text("referral_id")):
             raise Refused(ProblemCode.INVALID_VALUE)
-        reason = visit.text("reason") or None
-        if button.reasons is not None and pack.choice(button.reasons, reason or "") is None:
-            raise Refused(ProblemCode.MISSING_ANSWER)
-        record = self._service.look(who.user_id, ReferralId(visit.text("referral_id")))
-        made = operation(button, record, who.user_id, reason, now, self._frame.rng(6).hex(), pack)
-        receipt = self._service.apply_desk(who.user_id, made)
-        self._streams.wake({who.user_id})
-        if receipt.outcome is Outcome.ACCEPTED:
-            return "done"
-        return (receipt.code or ProblemCode.NOT_POSSIBLE_NOW).value
+        made = operation(button, visit, self._frame.pack())
+        got: Receipt | Meanwhile = await self._frame.work(
+            self._service.press, visit.who.user_id, made, fits(button, visit.who.role, made.base), _since(visit)
+        )
+        if isinstance(got, Meanwhile):
+            return self._frame.page(visit, "meanwhile.html", status=409, meanwhile=got, button=button)
+        self._streams.wake({visit.who.user_id})
+        if got.outcome is Outcome.ACCEPTED:
+            return self._frame.go(visit.back, f"done_{button.name}")
+        return self._frame.go(visit.back, (got.code or ProblemCode.NOT_POSSIBLE_NOW).value)
+
+
+def _since(visit: Visit) -> datetime:
+    """When the page of the form was made, as it says itself; what is no time is now."""
+    said = visit.text("seen")
+    if not said.isdecimal() or len(said) > 15:
+        return visit.now
+    return min(visit.now, datetime.fromtimestamp(int(said) / 1000, UTC))

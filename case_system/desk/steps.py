@@ -1,90 +1,123 @@
-"""What a person at the desk may press for one referral, and the operation that each button makes.
+"""What a person at the desk may press for one referral: which buttons, in which order, with which key and which questions.
 
-The tables of `referral/lifecycle.py` decide what is possible; here is only which buttons a page offers, in which order, and
-the pack's list of reasons that goes with each. Pure.
+The tables decide what is possible: `grants.py` whether this person may (by how they stand to the referral), `referral/lifecycle.py`
+whether the step fits. Here is only what a page offers. `fits` is asked again, with the present truth, when a button is pressed:
+a careful button (a decision that stands on the answers) asks to have seen the newest revision. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
-from case_system.desk.words import Words
+from case_system.grants import Relation, may
 from case_system.record import Record
-from referral.lifecycle import Episode, Role, can
-from referral.model import Kind, ReferralId, UserId
-from referral.operations import OPERATIONS, ChargeDecision, ChargeRecord, Intake, Met, Op, Operation, Reason
-from referral.programme import Programme
+from case_system.turn import UNDECIDED
+from referral.lifecycle import Charge, Episode, Handoff, Release, Review, Role, Step, Track, can
+from referral.model import Kind
+from referral.operations import OPERATIONS, Op
+from referral.views import Flag
+
+
+class Asks(StrEnum):
+    """What a button asks before it is done."""
+
+    NOTHING = "nothing"
+    REASON = "reason"  # a list of the pack
+    ENDING = "ending"  # not_completed or close: the language's own reasons
+    REACHED = "reached"
+    EXCLUSIONS = "exclusions"
+    VOTE = "vote"
+    CONSENT = "consent"
+    PAIR = "pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """name: what the form sends, and its word `button.NAME`. reasons: the pack list to choose from, None where no reason is asked."""
+    """name: what the form sends, and its word `button.NAME`. key: presses it on the marked card. reasons: the pack's list.
+
+    main: the step that the page suggests. quick: offered on the lists too. careful: stands on the answers.
+    """
 
     name: str
     op: Op
+    key: str
+    asks: Asks = Asks.NOTHING
     reasons: str | None = None
     main: bool = False
+    quick: bool = False
+    careful: bool = False
 
 
 BUTTONS: tuple[Button, ...] = (
-    Button(name="accept", op=Op.ACCEPT, main=True),
-    Button(name="met", op=Op.MET, main=True),
-    Button(name="intake", op=Op.INTAKE, main=True),
-    Button(name="redirect", op=Op.REDIRECT, reasons="redirect_reason"),
-    Button(name="confirm_call", op=Op.CONFIRM_SAO_CALL, main=True),
-    Button(name="approve", op=Op.SAO_APPROVE, main=True),
-    Button(name="decline", op=Op.SAO_DECLINE, reasons="sao_decline_reason"),
-    Button(name="ask", op=Op.SAO_ASK, reasons="need_info_reason"),
-    Button(name="not_filed", op=Op.CHARGE),
-    Button(name="returned", op=Op.CHARGE),
-)
+    Button(name="accept", op=Op.ACCEPT, key="a", main=True, quick=True),
+    Button(name="met", op=Op.MET, key="m", main=True, quick=True),
+    Button(name="intake", op=Op.INTAKE, key="i", main=True, quick=True),
+    Button(name="enrol", op=Op.ENROL, key="e", asks=Asks.PAIR, main=True, quick=True, careful=True),
+    Button(name="redirect", op=Op.REDIRECT, key="r", asks=Asks.REASON, reasons="redirect_reason", quick=True),
+    Button(name="confirm_call", op=Op.CONFIRM_SAO_CALL, key="c", main=True, quick=True, careful=True),
+    Button(name="approve", op=Op.SAO_APPROVE, key="y", main=True, quick=True, careful=True),
+    Button(name="decline", op=Op.SAO_DECLINE, key="d", asks=Asks.REASON, reasons="sao_decline_reason", quick=True, careful=True),
+    Button(name="ask", op=Op.SAO_ASK, key="q", asks=Asks.REASON, reasons="need_info_reason", quick=True, careful=True),
+    Button(name="not_filed", op=Op.CHARGE, key="f", quick=True, careful=True),
+    Button(name="returned", op=Op.CHARGE, key="t", quick=True, careful=True),
+    Button(name="offer", op=Op.OFFER, key="o", quick=True),
+    Button(name="records_check", op=Op.RECORDS_CHECK, key="s", asks=Asks.EXCLUSIONS, careful=True),
+    Button(name="vote", op=Op.PARTNER_VOTE, key="v", asks=Asks.VOTE, careful=True),
+    Button(name="contact", op=Op.CONTACT, key="c", asks=Asks.REACHED),
+    Button(name="release", op=Op.RELEASE, key="l", asks=Asks.CONSENT, careful=True),
+    Button(name="not_completed", op=Op.NOT_COMPLETED, key="n", asks=Asks.ENDING, reasons="not_completed_reason"),
+    Button(name="close", op=Op.CLOSE, key="x", asks=Asks.ENDING, reasons="close_reason", careful=True),
+    Button(name="reopen", op=Op.REOPEN, key="p", asks=Asks.REASON, reasons="reopen_reason", careful=True),
+)  # fmt: skip
 BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button in BUTTONS})
 
 
-def possible(record: Record, role: Role) -> tuple[Button, ...]:
-    """The buttons for this person now."""
-    return tuple(button for button in BUTTONS if _fits(button, record, role))
+def possible(record: Record, role: Role, related: Collection[Relation], *, quick: bool = False) -> tuple[Button, ...]:
+    """The buttons for this person now. quick: those of a list."""
+    return tuple(b for b in BUTTONS if (b.quick or not quick) and may(b.op, role, related) and _fits(b, record, role))
+
+
+def fits(button: Button, role: Role, base: int) -> Callable[[Record], bool]:
+    """True of a record where someone who saw revision `base` may press the button."""
+    return lambda record: _fits(button, record, role) and (not button.careful or record.revision == base)
 
 
 def _fits(button: Button, record: Record, role: Role) -> bool:
-    rule = OPERATIONS[button.op]
-    if role not in rule.roles or record.episode is Episode.CLOSED or record.tally:
+    """The step has a row in the tables from where the referral stands, and would change something."""
+    if record.tally or role not in OPERATIONS[button.op].roles:
         return False
-    if role is Role.SAO_REVIEWER and record.kind is not Kind.ARREST:
-        return False
-    if button.op is Op.CONFIRM_SAO_CALL:
-        return record.sao_answer is not None and not record.sao_confirmed
-    if button.op is Op.CHARGE:
-        return record.charge == "held"
-    return all(can(track, getattr(record, track.value), step, role) for track, step in rule.steps)
-
-
-def reasons(pack: Programme, name: str, say: Words) -> list[tuple[str, str]]:
-    """The pack's list of reasons, as choices."""
-    return [(choice.code, say.pack(choice.text)) for choice in pack.choices[name]]
-
-
-def operation(
-    button: Button, record: Record, actor: UserId, reason: str | None, now: datetime, nonce: str, pack: Programme
-) -> Operation:
-    """The operation that the button makes; raises FieldError for a reason that cannot be a code."""
-    body: Any = Reason(reason=reason)
-    if button.op is Op.MET:
-        body = Met(at=now)
-    elif button.op is Op.INTAKE:
-        body = Intake(on=pack.day(now))
-    elif button.op is Op.CHARGE:
-        body = ChargeRecord(decision=ChargeDecision(button.name))
-    return Operation(
-        op=button.op,
-        referral_id=ReferralId(record.referral_id),
-        base=record.revision,
-        nonce=nonce,
-        made_at=now,
-        made_by=actor,
-        body=body,
-    )
+    if record.episode is Episode.CLOSED:
+        return button.op is Op.REOPEN
+    arrest = record.kind is Kind.ARREST
+    match button.op:
+        case Op.CONFIRM_SAO_CALL:
+            return arrest and record.sao_answer is not None and not record.sao_confirmed
+        case Op.SAO_APPROVE | Op.SAO_DECLINE | Op.SAO_ASK if not arrest:
+            return False
+        case Op.CHARGE:
+            step = Step.NOT_FILE if button.name == "not_filed" else Step.RETURN_CHARGE
+            return record.charge is Charge.HELD and can(Track.CHARGE, record.charge, step, role)
+        case Op.RECORDS_CHECK:
+            return arrest and record.referral is not None and record.review in UNDECIDED
+        case Op.PARTNER_VOTE:
+            return record.review in UNDECIDED
+        case Op.CONTACT:
+            return record.handoff in (Handoff.ACCEPTED, Handoff.MET, Handoff.INTAKE_COMPLETE, Handoff.NOT_COMPLETED)
+        case Op.RELEASE:
+            return record.handoff in (Handoff.MET, Handoff.INTAKE_COMPLETE) or record.release is not Release.NONE
+        case Op.ENROL:
+            ready = record.review is Review.APPROVED and record.handoff is Handoff.INTAKE_COMPLETE
+            return ready and record.episode is Episode.OPEN
+        case Op.CLOSE:
+            return record.handoff not in (Handoff.OFFERED, Handoff.ACCEPTED) or Flag.WITHDRAWAL_ASKED in record.flags
+        case Op.REOPEN:
+            return False
+        case Op.MET if record.handoff is Handoff.MET:
+            return False
+        case _:
+            return all(
+                can(track, getattr(record, track.value), step, role) for track, step in OPERATIONS[button.op].steps
+            )

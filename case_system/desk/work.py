@@ -12,7 +12,7 @@ from fastapi import Response
 
 from case_system.board import Board
 from case_system.desk.frame import HOME, Frame, Visit
-from case_system.desk.steps import possible, reasons
+from case_system.grants import DESK_ROUTES
 from referral.model import ReferralId, UserId
 
 
@@ -32,7 +32,6 @@ class Work:
     def attach(self, frame: Frame) -> None:
         """Say the routes and the place."""
         self._frame = frame
-        frame.templates.globals.update(possible=possible, reasons=reasons)
         frame.place(HOME, "nav.work", "inbox")
         frame.route("GET /desk", self.lists)
         frame.route("GET /desk/board", self.alone, live=True)
@@ -47,8 +46,9 @@ class Work:
         return await self._lists(visit, "work_lists.html")
 
     async def _lists(self, visit: Visit, template: str) -> Response:
-        board = await self._frame.work(self._service.board, visit.who.user_id)
-        return self._frame.page(visit, template, board=board, now=board.now)
+        board: Board = await self._frame.work(self._service.board, visit.who.user_id)
+        calls = visit.who.role in DESK_ROUTES["POST /desk/provisional"]
+        return self._frame.page(visit, template, board=board, names=board.names, now=board.now, calls=calls)
 
     async def provisional(self, visit: Visit) -> Response:
         """Open a handoff on the code that an officer reads out."""

@@ -19,8 +19,9 @@ from case_system.audit import Deed
 from case_system.handoff import Climb, Ladder, NoticeState, Ring
 from case_system.ports import Keys, RandomBytes
 from case_system.record import SYSTEM, Record
+from case_system.sheet import Beside
 from case_system.storage import KEPT_ASIDE, Device, NewDevice, Paper, Standing
-from case_system.store import lookups, schema, staff, writing
+from case_system.store import lookups, schema, sheets, staff, writing
 from case_system.store.ledger import close
 from case_system.store.opened import Opened
 from case_system.store.records import plain, row_of
@@ -56,6 +57,9 @@ class SqlDocket(Opened):
         self._shredded: set[ReferralId] = set()
         self._feed: dict[tuple[str, str | None, str, str], None] = {}
         self._deeds: list[Deed] = []
+
+    def beside(self, referral_id: ReferralId) -> Beside:
+        return sheets.beside(self._db, referral_id)
 
     def use_code(self, code_hash: str, device: NewDevice) -> None:
         t = schema.enrol_codes

@@ -15,7 +15,7 @@ from case_system.audience import STAFF_NOTICES
 from case_system.handoff import Climb
 from case_system.ports import Keys
 from case_system.record import Pair, Record, User
-from case_system.storage import AgencyFacts, FeedItem, Paper
+from case_system.storage import AgencyFacts, FeedItem, Paper, Unsent
 from case_system.store import lookups, schema
 from case_system.store.records import CLOSED, record_of
 from referral.lifecycle import Episode, Handoff
@@ -108,6 +108,20 @@ class SqlReading:
         for row in self._db.execute(found):
             who[row.referral_id].add(row.recipient)
         return {i: frozenset(users) for i, users in who.items()}
+
+    def unsent(self) -> Sequence[Unsent]:
+        d = schema.devices
+        found = select(d).where(d.c.state == "active", d.c.waiting > 0, d.c.seen_at.is_not(None))
+        return [
+            Unsent(
+                device_id=DeviceId(row.device_id),
+                user_id=UserId(row.user_id),
+                waiting=row.waiting,
+                oldest_s=row.oldest_unsent_s or 0,
+                seen_at=row.seen_at,
+            )
+            for row in self._db.execute(found.order_by(d.c.oldest_unsent_s.desc(), d.c.device_id))
+        ]
 
     def rota(self) -> Mapping[Post, Sequence[UserId]]:
         return lookups.rota(self._db)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from case_system.grants import Relation
 from case_system.store import backup, schema
 from referral.codec import canonical, to_wire
 from referral.lifecycle import Episode, Handoff, Release
@@ -200,19 +201,19 @@ def test_the_board_lists_what_is_ones_own_to_do_and_opens_nothing(agency: Agency
     both = {waiting.referral_id, taken.referral_id}
 
     def handoffs(user: str) -> set[str]:
-        return {h.record.referral_id for h in agency.service.board(UserId(user)).handoffs}
+        return {r.referral_id for r in agency.service.board(UserId(user)).records("incoming", "with_you")}
 
     assert (handoffs("sup"), handoffs("cm1"), handoffs("cm2")) == (both, both, {waiting.referral_id})
     assert handoffs("sao1") == handoffs("eva") == handoffs("o1") == set()
     board = agency.service.board(UserId("sao1"))
-    assert {r.referral_id for r in board.reviews} == both
-    (open_one,) = [h for h in agency.service.board(UserId("cm1")).handoffs if h.waits]
+    assert {r.referral_id for r in board.records("reviews")} == both
+    (open_one,) = agency.service.board(UserId("cm1")).lists["incoming"]
     assert open_one.record.referral is None
     assert open_one.rung == {UserId("cm1"), UserId("p1")}
-    assert open_one.yours
+    assert Relation.HOLDS in open_one.relations
     assert open_one.next_ring_at == agency.clock() + timedelta(minutes=3)
     manager.send(manager.reason(Op.ACCEPT, refused.referral_id), manager.reason(Op.REDIRECT, taken.referral_id, base=2))
     late = agency.device("p1")
     late.send(late.reason(Op.ACCEPT, waiting.referral_id))
     manager.send(manager.reason(Op.ACCEPT, waiting.referral_id))
-    assert [r.referral_id for r in agency.service.board(UserId("sup")).attention] == [waiting.referral_id]
+    assert [r.referral_id for r in agency.service.board(UserId("sup")).records("attention")] == [waiting.referral_id]

@@ -77,7 +77,7 @@ def test_a_person_sees_what_is_not_finished_until_it_is(officer: Station, agency
     assert record.incomplete
     assert Flag.INCOMPLETE in record.flags
     assert Flag.INCOMPLETE in ATTENTION
-    assert draft.referral_id in {seen.referral_id for seen in agency.service.board(UserId("sup")).attention}
+    assert draft.referral_id in {seen.referral_id for seen in agency.service.board(UserId("sup")).records("attention")}
     assert isinstance(officer.enrol(), Enrolled)
     assert isinstance(officer.actions.unlock(PIN), Opened)
     officer.actions.sync_now()

@@ -67,6 +67,8 @@ class Pages:
             "csrf": "" if who is None else who.session.csrf,
             "button": "accept",
             "referral_id": referral_id,
+            "base": "0",
+            "once": "0" * 24,
             "code": "K7-43",
         }
 
@@ -102,9 +104,10 @@ def route(cell: Route, here: Scene) -> str | None:
             ok = answer.status_code == 200 if allowed else to_door
         case "GET /desk/board" | "GET /desk/stream":
             ok = answer.status_code == (200 if allowed else 401)
-        case "GET /desk/r/{referral_id}":
+        case "GET /desk/r/{referral_id}" | "GET /desk/r/{referral_id}/now":
             seen = Sight.NOTHING if role is None else sight(Channel.PAGE, role, related(cell.actor or "", _NAMED))
-            expected = 303 if not allowed else 404 if seen is Sight.NOTHING else 200
+            away = 401 if cell.route.endswith("/now") else 303
+            expected = away if not allowed else 404 if seen is Sight.NOTHING else 200
             ok = answer.status_code == expected and ("Quillfeather" in answer.text) is (expected == 200)
         case "POST /desk/provisional":
             told = "said=opened" if allowed else "said=not_permitted" if at_desk else "/desk/in"
