@@ -126,7 +126,7 @@ def a_late_release_opens(patch: pytest.MonkeyPatch) -> None:
 
 def intake_in_the_timeline(patch: pytest.MonkeyPatch) -> None:
     """Police read of the intake without a release."""
-    patch.setattr(views, "CLINICAL", views._CLINICAL - {Happening.INTAKE_COMPLETE})
+    patch.setattr(views, "CLINICAL", views.CLINICAL - {Happening.INTAKE_COMPLETE})
 
 
 def one_more_than_the_cap(patch: pytest.MonkeyPatch) -> None:
