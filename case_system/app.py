@@ -140,6 +140,8 @@ def _must_be_current(engine: Engine) -> None:
             raise NotReady("the database is of an earlier version; make a backup, then run `case-system upgrade`")
         case Standing.NEWER:
             raise NotReady("the database is of a later version than this program; run that version")
+        case Standing.MOVED:
+            raise NotReady("this case system was moved to another database; use that one")
         case Standing.CURRENT:
             pass
 

@@ -22,6 +22,8 @@ from case_system.keyfolder import KeyFolderError
 from case_system.notify.channels import BadChannel
 from case_system.storage import NotSo, StorageError
 from case_system.store.backup import BackupError
+from case_system.store.moving import CannotMove
+from case_system.strongbox import BoxError
 from referral.port import Refused
 from referral.programme import PackError
 
@@ -155,16 +157,35 @@ def build_parser() -> argparse.ArgumentParser:
         commands.upkeep,
         "Forget what is due and clear away what nobody needs; serve does it hourly.",
     )
-    leaf(branches, "backup", commands.backup, "Write a backup of the database (without keys).").add_argument(
-        "file", type=Path
-    )
+    backup = leaf(branches, "backup", commands.backup, "Write an encrypted backup of the database (without keys).")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    how = backup.add_mutually_exclusive_group()
+    how.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line opens it, not the key folder")
+    how.add_argument("--to", type=Path, metavar="FILE", help="only the private half of this public key opens it")
+    how.add_argument("--plain", action="store_true", help="not encrypted: names of staff and all ids can be read")
     restore = leaf(branches, "restore", commands.restore, "Restore a backup; a new epoch begins.")
-    restore.add_argument("file", type=Path)
+    restore.add_argument("file", type=Path, metavar="FILE")
     restore.add_argument("--replace", action="store_true", help="over what is there")
+    restore.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="its first line opens the backup, or the private key"
+    )
+    restore.add_argument("--identity", type=Path, metavar="FILE", help="the private key that opens it")
+    move = leaf(
+        branches, "move", commands.move, "Move everything into another, empty database; this one is marked as moved."
+    )
+    move.add_argument("--to", required=True, metavar="URL", help="database URL, or an SQLite file")
     keys = group("keys", "The key folder.")
     leaf(keys, "list", commands.keys, "List keys.")
     leaf(keys, "rotate", commands.keys, "Add an agency key that devices seal for from now on.")
     leaf(keys, "retire", commands.keys, "Destroy an older agency key.").add_argument("key_id", metavar="KEY")
+    for verb, run, text in (
+        ("export", commands.keys_export, "Write all keys into one encrypted file, for the offline copy."),
+        ("import", commands.keys_import, "Put the keys of such a file into an empty key folder."),
+        ("recipient", commands.keys_recipient, "Make a key pair for backups: FILE, and FILE.pub for --to."),
+    ):
+        copy = leaf(keys, verb, run, text)
+        copy.add_argument("file", type=Path, metavar="FILE")
+        copy.add_argument("--passphrase-file", type=Path, required=True, metavar="FILE", help="the file's first line")
     pack = group("pack", "The programme pack in force.")
     leaf(pack, "show", commands.pack, "Show it.")
     leaf(pack, "set", commands.pack, "Put a pack in force.").add_argument("folder", type=Path, metavar="DIR")
@@ -192,7 +213,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps(error.answer, ensure_ascii=False), flush=True)
         print(f"case-system: {error}", file=sys.stderr)
         return 1
-    except (NotReady, NotSo, KeyFolderError, PackError, BadChannel, BackupError, StorageError) as error:
+    except (
+        NotReady,
+        NotSo,
+        KeyFolderError,
+        PackError,
+        BadChannel,
+        BackupError,
+        BoxError,
+        CannotMove,
+        StorageError,
+    ) as error:
         print(f"case-system: {error}", file=sys.stderr)
         return 1
     except Refused as error:

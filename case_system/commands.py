@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from case_system import app
+from case_system import app, key_copies
 from case_system.app import DATABASE_VARIABLE, KEYS_VARIABLE, System, utc_now
 from case_system.assignment import Post
 from case_system.audit import Verdict
@@ -26,8 +26,9 @@ from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import check as check_channel
 from case_system.packs import read_folder
 from case_system.store import backup as backups
-from case_system.store import exports, foundation, migrate
-from case_system.store.engine import open_engine
+from case_system.store import exports, foundation, migrate, moving
+from case_system.store.engine import Engine, open_engine
+from case_system.strongbox import FolderKey, Key, Lock, Passphrase, identity, new_identity, recipient
 from referral.codec import to_wire
 from referral.lifecycle import Role
 from referral.model import OpId, UserId
@@ -125,21 +126,39 @@ def init(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def upgrade(args: argparse.Namespace) -> tuple[Any, str]:
-    url = database_url(args.db)
-    _must_exist(url)
-    engine = open_engine(url)
-    try:
-        match migrate.standing(engine):
-            case migrate.Standing.EMPTY:
-                raise Refusal("there is no case system here; run `case-system init`")
-            case migrate.Standing.NEWER:
-                raise Refusal("the database is of a later version than this program; run that version")
-            case _:
-                before, after = foundation.bring_forward(engine, clock=utc_now, by=args.by)
-    finally:
-        engine.dispose()
+    engine = _readable(args)
+    before, after = foundation.bring_forward(engine, clock=utc_now, by=args.by)
     said = "nothing to do" if before == after else f"from schema {before} to {after}"
     return {"from": before, "to": after}, f"upgraded: {said}"
+
+
+def _readable(args: argparse.Namespace) -> Engine:
+    """The database, of this version or an earlier one."""
+    url = database_url(args.db)
+    _must_exist(url)
+    engine = args.opened = open_engine(url)
+    match migrate.standing(engine):
+        case migrate.Standing.EMPTY:
+            raise Refusal("there is no case system here; run `case-system init`")
+        case migrate.Standing.NEWER:
+            raise Refusal("the database is of a later version than this program; run that version")
+        case migrate.Standing.MOVED:
+            raise Refusal("this case system was moved to another database; use that one")
+        case _:
+            return engine
+
+
+def move(args: argparse.Namespace) -> tuple[Any, str]:
+    source = _system(args).engine
+    to = database_url(args.to)
+    target = open_engine(to)
+    try:
+        counts = moving.move(source, target, clock=utc_now, by=args.by)
+    finally:
+        target.dispose()
+    shown = target.url.render_as_string(hide_password=True)
+    said = f"moved {sum(counts.values())} rows to {shown}; say --db or CASE_SYSTEM_DB from now on, and --keys for the same key folder"
+    return {"to": shown, "rows": counts}, said
 
 
 def serve(args: argparse.Namespace) -> tuple[Any, str]:
@@ -319,27 +338,66 @@ def upkeep(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def backup(args: argparse.Namespace) -> tuple[Any, str]:
-    url = database_url(args.db)
-    _must_exist(url)
-    engine = open_engine(url)
-    try:
-        if migrate.standing(engine) in (migrate.Standing.EMPTY, migrate.Standing.NEWER):
-            raise Refusal("there is no case system that this version can read; run `case-system init`")
-        rows = backups.write(engine, args.file, clock=utc_now)
-    finally:
-        engine.dispose()
+    engine = _readable(args)
+    if args.plain:
+        lock: Lock | None = None
+    elif args.to is not None:
+        lock = recipient(args.to.read_bytes())
+    elif args.passphrase_file is not None:
+        lock = Passphrase(text=_first_line(args.passphrase_file))
+    else:
+        lock = FolderKey(storage_key=_folder(args).storage_key)
+    rows = backups.write(engine, args.file, clock=utc_now, lock=lock)
     return {"file": str(args.file), "rows": rows}, f"wrote {rows} rows to {args.file}; keep the key folder apart"
 
 
 def restore(args: argparse.Namespace) -> tuple[Any, str]:
     url = database_url(args.db)
-    KeyFolder(keys_folder(args.keys, url))
+    folder = _folder(args)
+    key: Key = FolderKey(storage_key=folder.storage_key)
+    if args.identity is not None:
+        if args.passphrase_file is None:
+            raise Refusal("a private key opens with its passphrase: say --passphrase-file")
+        key = identity(args.identity.read_bytes(), _first_line(args.passphrase_file))
+    elif args.passphrase_file is not None:
+        key = Passphrase(text=_first_line(args.passphrase_file))
     engine = open_engine(url)
     try:
-        rows = backups.restore(engine, args.file, clock=utc_now, rng=os.urandom, replace=args.replace)
+        rows = backups.restore(engine, args.file, clock=utc_now, rng=os.urandom, replace=args.replace, key=key)
     finally:
         engine.dispose()
     return {"rows": rows}, f"restored {rows} rows; a new epoch began, devices offer again what is missing"
+
+
+def _folder(args: argparse.Namespace) -> KeyFolder:
+    return KeyFolder(keys_folder(args.keys, database_url(args.db)))
+
+
+def _first_line(file: Path) -> str:
+    return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+
+
+def keys_export(args: argparse.Namespace) -> tuple[Any, str]:
+    names = key_copies.write(_folder(args), args.file, Passphrase(text=_first_line(args.passphrase_file)), os.urandom)
+    return {"file": str(args.file), "keys": len(names)}, f"wrote {len(names)} keys to {args.file}, encrypted"
+
+
+def keys_import(args: argparse.Namespace) -> tuple[Any, str]:
+    folder = keys_folder(args.keys, database_url(args.db))
+    names = key_copies.read(args.file, folder, Passphrase(text=_first_line(args.passphrase_file)))
+    return {"keys": str(folder), "count": len(names)}, f"put {len(names)} keys into {folder}"
+
+
+def keys_recipient(args: argparse.Namespace) -> tuple[Any, str]:
+    private, public = new_identity(_first_line(args.passphrase_file))
+    halves = (args.file, args.file.with_name(args.file.name + ".pub"))
+    for path, half, mode in zip(halves, (private, public), (0o600, 0o644), strict=True):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(half)
+    return {
+        "private": str(halves[0]),
+        "public": str(halves[1]),
+    }, f"wrote {halves[0]} (keep it away from this machine) and {halves[1]}"
 
 
 def keys(args: argparse.Namespace) -> tuple[Any, str]:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from case_system.store.engine import transaction
 from case_system.store.schema import Moment
 
+MOVED = "moved"  # stands in place of a revision
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -41,6 +42,7 @@ class Standing(StrEnum):
     OLDER = "older"
     CURRENT = "current"
     NEWER = "newer"  # made by a later program: this one must not touch it
+    MOVED = "moved"  # its case system lives in another database now
 
 
 def upgrade(engine: Engine) -> None:
@@ -67,6 +69,8 @@ def standing(engine: Engine) -> Standing:
     found = revision_of(engine)
     if found is None:
         return Standing.EMPTY
+    if found == MOVED:
+        return Standing.MOVED
     if found == head():
         return Standing.CURRENT
     return Standing.OLDER if knows(found) else Standing.NEWER

@@ -30,7 +30,7 @@ def old(url: str, tmp_path: Path) -> str:
     engine = open_engine(url)
     with transaction(engine, write=True) as db:
         migrate.upgrade_on(db, "0001")
-        backup._fill(db, GOLDEN / "backup.gz")
+        backup.fill(db, backup.rows_in(GOLDEN / "backup.gz"))
     engine.dispose()
     return url
 
