@@ -2,18 +2,18 @@
 
 system = assemble(url, keys_folder)      everything over one database and one key folder
 web(system)                              the ASGI application: contract, stream, desk
-serve(...)                               uvicorn, and the dispatcher's loop beside it (once, whatever the workers)
+serve(...)                               uvicorn, and a dispatcher's loop beside it (once, whatever the workers; or none)
+dispatch(...)                            a dispatcher's loop alone, until it is asked to end
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +29,14 @@ from case_system.housekeeping import Housekeeping
 from case_system.http import create_app
 from case_system.keyfolder import KeyFolder
 from case_system.logs import set_up
+from case_system.loops import DispatcherLoop, Ear, side_by_side
 from case_system.notice_book import NoticeBook
 from case_system.notify.channels import AppriseChannels
 from case_system.packs import Packs
 from case_system.ports import Clock, RandomBytes
 from case_system.service import CaseService
-from case_system.storage import StorageError
 from case_system.store.accounts import Accounts
+from case_system.store.channels import Channels
 from case_system.store.database import Database
 from case_system.store.engine import Engine, open_engine
 from case_system.store.migrate import Standing, standing
@@ -44,11 +45,9 @@ from case_system.store.sign_ins import SignInRows
 from case_system.store.upkeep import Upkeep, Upkept
 from case_system.streams import Streams
 from case_system.unreadable import Protocol
-from referral.port import Refused
 from referral.programme import Programme
 
-log = logging.getLogger(__name__)
-LOOK_S = 1.0  # how long the dispatcher sleeps at most: other processes may have staged something
+LONGEST_END_S = 30.0  # a dispatcher that ends waits so long for what it has in hand
 KEEP_ALIVE_S = 75  # a device that saves now and then meets an open connection
 DATABASE_VARIABLE = "CASE_SYSTEM_DB"
 KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
@@ -72,6 +71,7 @@ class System:
     database: Database
     service: CaseService
     accounts: Accounts
+    channels: Channels
     sessions: Sessions
     streams: Streams
     dispatcher: Dispatcher
@@ -102,7 +102,11 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
         raise
     streams, changed = Streams(), threading.Event()
 
-    def told(users: frozenset[str]) -> None:
+    def told(feeds: Mapping[str, int]) -> None:
+        streams.grown(feeds)
+        changed.set()
+
+    def looked(users: frozenset[str]) -> None:
         streams.wake(users)
         changed.set()
 
@@ -114,21 +118,27 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
 
     packs = Packs(files)
     service = CaseService(database, clock=clock, rng=rng, keys=keys, packs=packs)
-    book = NoticeBook(NoticeRows(engine, keys), service.climb)
+
+    def time_zone() -> str:
+        with database.read() as reading:
+            return packs.programme(reading.agency().pack_digest).hours.time_zone
+
+    book = NoticeBook(NoticeRows(engine, keys), service.climb, name=rng(16).hex(), time_zone=time_zone)
     return System(
         engine=engine,
         keys=keys,
         database=database,
         service=service,
         accounts=Accounts(engine=engine, clock=clock, rng=rng, keys=keys),
+        channels=Channels(engine=engine, clock=clock, rng=rng, keys=keys),
         sessions=Sessions(SignInRows(engine), clock=clock, rng=rng, keys=keys),
         streams=streams,
-        dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock),
+        dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock, carriers=side_by_side),
         changed=changed,
         clock=clock,
         rng=rng,
         packs=packs,
-        upkeep=Upkeep(engine=engine, keys=keys, rng=rng, told=told),
+        upkeep=Upkeep(engine=engine, keys=keys, rng=rng, told=looked),
     )
 
 
@@ -146,44 +156,22 @@ def _must_be_current(engine: Engine) -> None:
             pass
 
 
-class DispatcherLoop:
-    """The dispatcher's thread: runs when something changed, when a rung is due, and at least once a second."""
-
-    def __init__(self, system: System) -> None:
-        self._system, self._stop = system, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after what is in hand, in at most five seconds."""
-        self._stop.set()
-        self._system.changed.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._system.changed.clear()
-            wait = LOOK_S
-            try:
-                next_at = self._system.dispatcher.run_once()
-                if next_at is not None:
-                    wait = min(LOOK_S, max(0.0, (next_at - self._system.clock()).total_seconds()))
-            except (Refused, StorageError):
-                log.warning("the dispatcher could not reach the database; it tries again", exc_info=True)
-            except Exception:  # the loop must outlive a fault of one notice; the traceback is kept
-                log.exception("the dispatcher met a fault; it goes on")
-            self._system.changed.wait(max(wait, 0.05))
-
-
 def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> FastAPI:  # fmt: skip
     """The ASGI application of one worker."""
     desk = Desk(
         service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock, rng=system.rng
     )  # fmt: skip
-    return create_app(system.service, system.streams, routers=(desk.router(),), on_start=on_start, on_stop=on_stop)
+    ear = _ear(system)
+
+    def start() -> None:
+        ear.start()
+        on_start()
+
+    def stop() -> None:
+        ear.stop()
+        on_stop()
+
+    return create_app(system.service, system.streams, routers=(desk.router(),), on_start=start, on_stop=stop)
 
 
 def from_environment() -> FastAPI:
@@ -192,12 +180,23 @@ def from_environment() -> FastAPI:
     return web(assemble(os.environ[DATABASE_VARIABLE], Path(os.environ[KEYS_VARIABLE])))
 
 
-def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, said: Callable[[str], None]) -> None:
-    """Serve until interrupted. `said` is told the real address before the first request (port 0 picks a free one)."""
+def serve(
+    url: str,
+    keys_folder: Path,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    said: Callable[[str], None],
+    dispatching: bool = True,
+) -> None:
+    """Serve until interrupted. `said` is told the real address before the first request (port 0 picks a free one).
+    dispatching: a dispatcher runs beside it; without, `dispatch` runs elsewhere."""
     system = assemble(url, keys_folder)
     set_up()
     system.service.reread()
-    loop, housework = DispatcherLoop(system), Housekeeping(system.keep_house)
+    loop = _loop(system) if dispatching else None
+    housework = Housekeeping(system.keep_house)
     shared = {
         "http": Protocol,
         "access_log": False,
@@ -212,20 +211,56 @@ def serve(url: str, keys_folder: Path, *, host: str, port: int, workers: int, sa
     )  # uvicorn stops on it and then raises it again: asked to end is no failure
     housework.start()
     if workers == 1:
-        app = web(system, on_start=loop.start, on_stop=loop.stop)
+        app = web(system) if loop is None else web(system, on_start=loop.start, on_stop=loop.stop)
         said(_address(host, sock))
         uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[sock])  # type: ignore[arg-type]
         housework.stop()
         return
     os.environ[DATABASE_VARIABLE], os.environ[KEYS_VARIABLE] = url, str(keys_folder.resolve())
     config = uvicorn.Config("case_system.app:from_environment", factory=True, workers=workers, **shared)  # type: ignore[arg-type]
-    loop.start()
+    ear = _ear(system)
+    if loop is not None:
+        ear.start()
+        loop.start()
     said(_address(host, sock))
     try:
         Multiprocess(config, sockets=[sock]).run()
     finally:
-        loop.stop()
+        ear.stop()
+        if loop is not None:
+            loop.stop()
         housework.stop()
+
+
+def dispatch(url: str, keys_folder: Path, *, said: Callable[[], None]) -> None:
+    """Run a dispatcher until SIGINT or SIGTERM, which end it after what is in hand. `said` is told when it begins."""
+    system = assemble(url, keys_folder)
+    set_up()
+    loop, ear = _loop(system), _ear(system)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ear.start()
+    loop.start()
+    said()
+    try:
+        loop.join()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        loop.stop(within_s=LONGEST_END_S)
+        ear.stop()
+        system.engine.dispose()
+
+
+def _loop(system: System) -> DispatcherLoop:
+    return DispatcherLoop(system.dispatcher, changed=system.changed, clock=system.clock)
+
+
+def _ear(system: System) -> Ear:
+    def heard() -> None:
+        system.streams.look()
+        system.changed.set()
+
+    return Ear(system.engine, heard)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -78,6 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8700, help="0 picks a free port")
     serve.add_argument("--workers", type=int, default=1)
+    serve.add_argument("--no-dispatch", action="store_true", help="send no notices here: `dispatch` runs elsewhere")
+
+    leaf(branches, "dispatch", commands.dispatch, "Send notices and let ladders climb, until interrupted.")
 
     leaf(branches, "upgrade", commands.upgrade, "Bring the database of an earlier version to this one's tables.")
 
@@ -104,9 +107,14 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         leaf(users, verb, commands.user_active, text).add_argument("name", metavar="NAME")
     leaf(users, "list", commands.user_list, "List people.")
-    channel = leaf(users, "channel", commands.user_channel, "Add a way to wake a person.")
+    channel = leaf(users, "channel", commands.user_channel, "List, add, change or remove ways to wake a person.")
     channel.add_argument("name", metavar="NAME")
-    channel.add_argument("url", metavar="URL")
+    channel.add_argument("url", nargs="?", metavar="URL", help="add this Apprise URL; without it, list")
+    which = channel.add_mutually_exclusive_group()
+    which.add_argument("--change", metavar="CHANNEL", help="change this one")
+    which.add_argument("--remove", metavar="CHANNEL", help="remove this one")
+    channel.add_argument("--hours", metavar="TEXT", help='when it may be used: "mon-fri 07:00-22:00" (empty: always)')
+    channel.add_argument("--kinds", metavar="KINDS", help="which notices it is for, with commas (empty: all)")
 
     leaf(branches, "pairs", commands.pairs, "List pairs and how many people they have.")
     duty = group("duty", "Who is rung.")
@@ -141,6 +149,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     leaf(branches, "referrals", commands.referrals, "List referrals: ids, states, staff.")
     leaf(branches, "notices", commands.notices, "List notices.")
+    channels = leaf(branches, "channels", commands.channels, "List everybody's channels and how they do.")
+    channels.add_argument("--failing", action="store_true", help="only those that did not take the last message")
     audit = group("audit", "The audit trail.")
     check = leaf(audit, "verify", commands.audit, "Check the chain; name the first bad row.")
     check.add_argument("--head", type=_head, metavar="N:HASH", help="what `audit head` said before, kept elsewhere")

@@ -29,6 +29,7 @@ from case_system.store import backup as backups
 from case_system.store import exports, foundation, migrate, moving
 from case_system.store.engine import Engine, open_engine
 from case_system.strongbox import FolderKey, Key, Lock, Passphrase, identity, new_identity, recipient
+from case_system.ways import Channel
 from referral.codec import to_wire
 from referral.lifecycle import Role
 from referral.model import OpId, UserId
@@ -169,11 +170,25 @@ def serve(args: argparse.Namespace) -> tuple[Any, str]:
 
     url = database_url(args.db)
     try:
-        app.serve(url, keys_folder(args.keys, url), host=args.host, port=args.port, workers=args.workers, said=said)
+        app.serve(
+            url, keys_folder(args.keys, url), host=args.host, port=args.port, workers=args.workers, said=said,
+            dispatching=not args.no_dispatch,
+        )  # fmt: skip
     except OSError as error:
         raise Refusal(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
     except KeyboardInterrupt:
         pass
+    return None, ""
+
+
+def dispatch(args: argparse.Namespace) -> tuple[Any, str]:
+    _system(args).engine.dispose()
+    url = database_url(args.db)
+
+    def said() -> None:
+        print(json.dumps({"dispatching": True}) if args.json else "LEAD Field sends notices from here", flush=True)
+
+    app.dispatch(url, keys_folder(args.keys, url), said=said)
     return None, ""
 
 
@@ -192,7 +207,7 @@ def user_add(args: argparse.Namespace) -> tuple[Any, str]:
         by=args.by,
     )
     for url in args.channel:
-        system.accounts.add_channel(user, url, by=args.by)
+        system.channels.add(user, url, by=args.by)
     answer: dict[str, Any] = {"user": user, "role": args.role, "pair": args.pair}
     if password is not None:
         system.sessions.set_password(user, password, by=args.by)
@@ -237,9 +252,43 @@ def user_list(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def user_channel(args: argparse.Namespace) -> tuple[Any, str]:
-    check_channel(args.url)
-    channel = _system(args).accounts.add_channel(args.name, args.url, by=args.by)
-    return {"user": args.name, "channel": channel}, f"added a channel for {args.name}"
+    kinds = None if args.kinds is None else [kind for kind in args.kinds.replace(",", " ").split() if kind]
+    if args.url is not None:
+        if args.change or args.remove:
+            raise Refusal("add a URL, or change or remove a channel, one at a time")
+        check_channel(args.url)
+        channels = _system(args).channels
+        channel = channels.add(args.name, args.url, kinds=kinds or (), hours=args.hours or "", by=args.by)
+        return {"user": args.name, "channel": channel}, f"added a channel for {args.name}"
+    channels = _system(args).channels
+    if args.remove:
+        channels.remove(args.remove, of=args.name, by=args.by)
+    elif args.change:
+        channels.change(args.change, kinds=kinds, hours=args.hours, of=args.name, by=args.by)
+    return _channels(channels.listed(args.name))
+
+
+def channels(args: argparse.Namespace) -> tuple[Any, str]:
+    return _channels(_system(args).channels.listed(failing=args.failing))
+
+
+def _channels(found: Sequence[Channel]) -> tuple[Any, str]:
+    rows = [
+        {
+            "channel": c.channel_id,
+            "user": c.user_id,
+            "kind": c.kind,
+            "active": c.active,
+            "kinds": list(c.kinds),
+            "hours": c.hours or None,
+            "failures": c.failures,
+            "fault": c.fault,
+            "failed_at": None if c.failed_at is None else to_wire(c.failed_at),
+            "delivered_at": None if c.delivered_at is None else to_wire(c.delivered_at),
+        }
+        for c in found
+    ]
+    return rows, _table(rows, ("channel", "user", "kind", "active", "hours", "kinds", "failures", "fault", "delivered_at"))  # fmt: skip
 
 
 def duty(args: argparse.Namespace) -> tuple[Any, str]:

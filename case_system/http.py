@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -32,6 +33,7 @@ from referral.codec import canonical, from_wire, parse, to_wire
 from referral.port import CaseSystem, Enrolment, EnrolRequest, Refused, SyncRequest, SyncResponse
 from referral.problems import ProblemCode
 
+log = logging.getLogger(__name__)
 BODY_LIMIT = 2 * 1024 * 1024
 INFLATED_LIMIT = 8 * 1024 * 1024
 GZIP_FROM = 400
@@ -44,8 +46,8 @@ class Looks(Protocol):
         """The user of a read token; raises Refused(not_signed_in)."""
         ...
 
-    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
-        """The newest feed number, and whose feeds grew after `seq`."""
+    def readers_since(self, seq: int) -> tuple[int, Mapping[str, int]]:
+        """The newest feed number, and whose feeds grew after `seq`, each with their newest number."""
         ...
 
     def figures(self) -> Mapping[str, float]:
@@ -205,20 +207,22 @@ def _routes(service: Service, streams: Streams, components: dict[str, Any], seco
 
 
 async def _watch(service: Service, streams: Streams) -> None:
-    """Wake listeners for what other processes committed."""
-    seq: int | None = None
+    """Wake listeners for what other processes committed: at once where a bell rings for it, else about once a second."""
+    seq = 2**62  # at first only the newest number is asked for
     while True:
-        if streams.listening:
+        streams.nudge.clear()
+        if streams.listening or seq == 2**62:
             try:
-                newest, users = await run_in_threadpool(service.readers_since, seq if seq is not None else 2**62)
+                newest, users = await run_in_threadpool(service.readers_since, seq)
             except Refused:
-                newest, users = seq or 0, frozenset()
-            if seq is not None and users:
-                streams.wake(users)
-            seq = newest
-        else:
-            seq = None
-        await asyncio.sleep(LOOK_S)
+                log.info("the watch could not reach the database; it looks again")
+            else:
+                if newest < seq != 2**62:
+                    streams.begin_anew()
+                streams.grown(users)
+                seq = newest
+        with suppress(TimeoutError):
+            await asyncio.wait_for(streams.nudge.wait(), LOOK_S)
 
 
 class _Counting:

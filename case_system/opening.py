@@ -25,6 +25,7 @@ from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
 from case_system.storage import Storage
 from case_system.store.accounts import Accounts
+from case_system.store.channels import Channels
 from case_system.store.consent import ConsentRows
 from case_system.store.editions import EditionRows
 from case_system.store.engine import Engine
@@ -50,7 +51,8 @@ def open_office(
     consents, finding, trail = ConsentRows(engine), FindingRows(engine, midnight), TrailRows(engine)
     return Office(
         people=People(
-            entry, StaffRows(engine), accounts, sessions, keys=keys, rng=rng, check_channel=check_channel
+            entry, StaffRows(engine), accounts, sessions, Channels(engine=engine, clock=clock, rng=rng, keys=keys),
+            keys=keys, rng=rng, check_channel=check_channel,
         ),
         rota=DutyRota(entry, accounts),
         caseloads=Caseloads(entry, consents),

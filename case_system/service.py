@@ -20,7 +20,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from case_system import arrival, enrolment
+from case_system import alarms, arrival, enrolment
+from case_system.alarms import Alarm, OpenAlarm
 from case_system.assignment import posts
 from case_system.audience import officers, relations
 from case_system.audit import Deed
@@ -60,6 +61,7 @@ from referral.port import (
     DeviceState,
     Enrolment,
     EnrolRequest,
+    Heartbeat,
     Outcome,
     PackDelivery,
     Receipt,
@@ -135,7 +137,7 @@ class CaseService:
         docket.heard(
             device,
             seq=max((h.device_seq for h in heard if h.verified), default=0),
-            heartbeat=request.heartbeat,
+            heartbeat=_still(request.heartbeat, len(request.envelopes)),
             generation=request.generation,
             pack=request.pack,
             key_id=key_id,
@@ -379,12 +381,14 @@ class CaseService:
         """Stage the notices of every rung that is due, announce and expire others; when to look again (None: nothing waits)."""
         with self._reading() as reading:
             next_at = reading.next_work()
-        if next_at is None or next_at > now:
+            due = self._alarms(reading, now)
+        if not due and (next_at is None or next_at > now):
             return next_at
 
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> datetime | None:
             world = self._world(docket, pack, now)
             docket.expire(now)
+            docket.raise_alarms(due)
             docket.announce(now)
             door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
             for referral_id, offer in docket.due_climbs(now):
@@ -396,6 +400,32 @@ class CaseService:
         self._write(now, work)
         with self._reading() as reading:
             return reading.next_work()
+
+    def _alarms(self, reading: Reading, now: datetime) -> tuple[Alarm, ...]:
+        """The alarms about devices that are due and not raised yet."""
+        holders = reading.holders()
+        if not holders:
+            return ()
+        pack, users = self._packs.programme(reading.agency().pack_digest), reading.users().values()
+        raised = reading.raised(pack.day(now).toordinal())
+        return alarms.due(holders, posts(reading.rota(), users).supervisors, users, raised, now, pack)
+
+    def open_alarms(self, actor: UserId) -> Sequence[OpenAlarm]:
+        """The alarms that lie on a person's desk."""
+        with self._reading() as reading:
+            return reading.open_alarms(actor)
+
+    def acknowledge_alarm(self, actor: UserId, notice_id: str) -> None:
+        """A person has seen an alarm of theirs; raises Refused(not_found) where it is not."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> bool:
+            done = docket.acknowledge_alarm(actor, notice_id)
+            docket.audit(Deed(actor=actor, action="acknowledge", object_id=notice_id if done else None, outcome="done" if done else "refused"))  # fmt: skip
+            return done
+
+        if not self._write(now, work):
+            raise Refused(ProblemCode.NOT_FOUND)
 
     @staticmethod
     def _rung(record: Record, offer: Climb, docket: Docket, world: World) -> Judgement:
@@ -442,11 +472,11 @@ class CaseService:
             raise Refused(ProblemCode.DEVICE_REVOKED)
         return found[0]
 
-    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
-        """The newest feed number, and whose feeds grew after `seq`."""
+    def readers_since(self, seq: int) -> tuple[int, Mapping[str, int]]:
+        """The newest feed number, and whose feeds grew after `seq`, each with their newest number."""
         with self._reading() as reading:
             newest = reading.feed_span()[1]
-            return newest, reading.readers_since(seq) if newest > seq else frozenset()
+            return newest, reading.readers_since(seq) if newest > seq else {}
 
     def figures(self) -> Mapping[str, float]:
         """Counts and ages for the metrics page."""
@@ -509,3 +539,11 @@ class CaseService:
 
     def _write(self, now: datetime, work: Callable[[Docket, AgencyFacts, Programme], T]) -> T:
         return self._transactions.write(now, work)
+
+
+def _still(said: Heartbeat | None, sent: int) -> Heartbeat | None:
+    """What the device still holds once this request is answered: it counts what it sends with it as waiting."""
+    if said is None:
+        return None
+    waiting = max(0, said.waiting - sent)
+    return replace(said, waiting=waiting, oldest_unsent_s=said.oldest_unsent_s if waiting else None)

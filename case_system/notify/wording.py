@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from case_system.notify.channels import WakeUp
+from case_system.alarms import AlarmKind, Kind
+from case_system.ways import WakeUp
 from referral.views import NoticeKind
 
 RINGING = frozenset({NoticeKind.HANDOFF_OFFERED, NoticeKind.HANDOFF_ESCALATED, NoticeKind.SAO_REVIEW})
 
-LINES: Mapping[NoticeKind, tuple[str, str]] = MappingProxyType({
+LINES: Mapping[Kind, tuple[str, str]] = MappingProxyType({
     NoticeKind.HANDOFF_OFFERED: ("LEAD Field: handoff waiting.", "LEAD Field: hay una entrega en espera."),
     NoticeKind.HANDOFF_ESCALATED: ("LEAD Field: nobody has answered a handoff yet.", "LEAD Field: nadie ha respondido a una entrega."),
     NoticeKind.SAO_REVIEW: ("LEAD Field: a review is waiting.", "LEAD Field: hay una revisión en espera."),
@@ -20,12 +21,24 @@ LINES: Mapping[NoticeKind, tuple[str, str]] = MappingProxyType({
     NoticeKind.NEW_SOCIAL_CONTACT: ("LEAD Field: a new referral is waiting.", "LEAD Field: hay un referido nuevo en espera."),
     NoticeKind.WITHDRAWAL_ASKED: ("LEAD Field: a withdrawal was asked for.", "LEAD Field: pidieron retirar un referido."),
     NoticeKind.SAO_ANSWERED: ("LEAD Field: the prosecutor has answered.", "LEAD Field: la fiscalía respondió."),
+    AlarmKind.UNSENT_WORK: ("LEAD Field: a device has held unsent work for too long.", "LEAD Field: un equipo guarda trabajo sin enviar desde hace demasiado."),
+})  # fmt: skip
+
+# A referral that came long after it was recorded says so: the person may have been met, or may still be waiting.
+LATE_LINES: Mapping[Kind, tuple[str, str]] = MappingProxyType({
+    NoticeKind.HANDOFF_OFFERED: ("LEAD Field: a handoff arrived late. Check whether they were met.", "LEAD Field: una entrega llegó tarde. Compruebe si hubo encuentro."),
+    NoticeKind.HANDOFF_ESCALATED: ("LEAD Field: nobody has answered a handoff that arrived late. Check whether they were met.", "LEAD Field: nadie ha respondido a una entrega que llegó tarde. Compruebe si hubo encuentro."),
+    NoticeKind.NEW_SOCIAL_CONTACT: ("LEAD Field: a referral arrived late.", "LEAD Field: un referido llegó tarde."),
 })  # fmt: skip
 
 
-def wake_up(kind: NoticeKind, notice_id: str, language: str = "en") -> WakeUp:
+def wake_up(kind: Kind, notice_id: str, language: str = "en", *, late: bool = False, quiet: bool = False) -> WakeUp:
     """The message for a notice; the notice's id is the dedup id at every repetition (S16)."""
-    english, spanish = LINES[kind]
+    english, spanish = (LATE_LINES.get(kind) if late else None) or LINES[kind]
     return WakeUp(
-        title="LEAD Field", line=spanish if language == "es" else english, dedup_id=notice_id, rings=kind in RINGING
+        title="LEAD Field",
+        line=spanish if language == "es" else english,
+        dedup_id=notice_id,
+        rings=kind in RINGING and not quiet,
+        quiet=quiet,
     )

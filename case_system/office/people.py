@@ -9,7 +9,7 @@ stops seeing its people in the transaction of the move.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,7 @@ from case_system.ports import Keys, RandomBytes
 from case_system.record import User
 from case_system.storage import AgencyFacts, Docket, NotSo, Standing
 from case_system.turn import Judgement, World
+from case_system.ways import Channel
 from referral.lifecycle import Role
 from referral.model import UserId
 from referral.port import Outcome, Refused
@@ -51,15 +52,6 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """A way to wake somebody, without its address."""
-
-    channel_id: str
-    kind: str
-    added_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """A fresh sign-in, shown once. totp_link: what an authenticator app reads from a QR code (None: no new code)."""
 
@@ -73,7 +65,6 @@ class PeopleRows(Protocol):
     """What is read (`store/staff.py`)."""
 
     def everyone(self) -> tuple[Person, ...]: ...
-    def channels(self, user_id: UserId) -> tuple[Channel, ...]: ...
 
 
 class PeopleChanges(Protocol):
@@ -81,8 +72,15 @@ class PeopleChanges(Protocol):
 
     def add_user(self, user_id: str, role: Role, *, name: str | None = None, unit: str | None = None, pair: str | None = None, language: str = "en", by: str = "administrator") -> UserId: ...  # fmt: skip
     def set_active(self, user_id: str, active: bool, *, by: str = "administrator") -> None: ...
-    def add_channel(self, user_id: str, url: str, *, by: str = "administrator") -> str: ...
-    def remove_channel(self, user_id: str, channel_id: str, *, by: str = "administrator") -> None: ...
+
+
+class WaysToWake(Protocol):
+    """Channels as they are kept, each change in a transaction of its own and audited (`store/channels.py`)."""
+
+    def listed(self, user_id: str | None = None, *, failing: bool = False) -> tuple[Channel, ...]: ...
+    def add(self, user_id: str, url: str, *, kinds: Collection[str] = (), hours: str = "", by: str = "administrator") -> str: ...  # fmt: skip
+    def change(self, channel_id: str, *, kinds: Collection[str] | None = None, hours: str | None = None, of: str | None = None, by: str = "administrator") -> None: ...  # fmt: skip
+    def remove(self, channel_id: str, *, of: str | None = None, by: str = "administrator") -> None: ...
 
 
 class Secrets(Protocol):
@@ -107,6 +105,7 @@ class People:
         rows: PeopleRows,
         changes: PeopleChanges,
         secrets: Secrets,
+        ways: WaysToWake,
         *,
         keys: Keys,
         rng: RandomBytes,
@@ -114,6 +113,7 @@ class People:
         issuer: Callable[[], str] = lambda: "LEAD desk",
     ) -> None:
         self._entry, self._rows, self._changes, self._secrets = entry, rows, changes, secrets
+        self._ways = ways
         self._keys, self._rng, self._check_channel, self._issuer = keys, rng, check_channel, issuer
 
     # ------------------------------------------------------------------------------------------------ looking
@@ -130,7 +130,7 @@ class People:
             found = next((p for p in self._rows.everyone() if p.user_id == user_id), None)
             if found is None:
                 raise Refused(ProblemCode.NOT_FOUND)
-            return found, self._rows.channels(user_id), manages(user.role, found.role) and user_id != actor
+            return found, self._ways.listed(user_id), manages(user.role, found.role) and user_id != actor
 
     # ------------------------------------------------------------------------------------------------ changing
     def add(self, actor: UserId, user_id: str, standing: Standing) -> UserId:
@@ -196,27 +196,39 @@ class People:
         return SignIn(user_id=user_id, totp_secret=secret, totp_link=link)
 
     # ------------------------------------------------------------------------------------------------ channels
-    def add_channel(self, actor: UserId, user_id: UserId, url: str) -> None:
-        """A way to wake a person; one's own, or of somebody whom one looks after."""
+    def add_channel(self, actor: UserId, user_id: UserId, url: str, *, kinds: Collection[str] = (), hours: str = "") -> None:  # fmt: skip
+        """A way to wake a person; one's own, or of somebody whom one looks after. kinds, hours: see `waking.py`."""
         self._own_or_other(actor, user_id)
         try:
             self._check_channel(url)
         except ValueError as error:
             raise NotSo("that is no address that a notice can be sent to", "no_channel_url") from error
         with asking():
-            self._changes.add_channel(user_id, url, by=actor)
+            self._ways.add(user_id, url, kinds=kinds, hours=hours, by=actor)
+
+    def change_channel(self, actor: UserId, user_id: UserId, channel_id: str, *, kinds: Collection[str], hours: str) -> None:  # fmt: skip
+        """What it is for and when it may be used from now on."""
+        self._own_or_other(actor, user_id)
+        with asking():
+            self._ways.change(channel_id, kinds=kinds, hours=hours, of=user_id, by=actor)
 
     def remove_channel(self, actor: UserId, user_id: UserId, channel_id: str) -> None:
         """That way goes."""
         self._own_or_other(actor, user_id)
         with asking():
-            self._changes.remove_channel(user_id, channel_id, by=actor)
+            self._ways.remove(channel_id, of=user_id, by=actor)
 
     def own_channels(self, actor: UserId) -> tuple[Channel, ...]:
         """One's own ways to be woken."""
         self._entry.let(actor, Duty.OWN_NOTICES)
         with asking():
-            return self._rows.channels(actor)
+            return self._ways.listed(actor)
+
+    def failing_channels(self, actor: UserId) -> tuple[Channel, ...]:
+        """Everybody's channels whose last message was not taken."""
+        self._entry.let(actor, Duty.SEE_PEOPLE)
+        with asking():
+            return self._ways.listed(failing=True)
 
     # ------------------------------------------------------------------------------------------------ inside
     def _other(self, actor: UserId, user_id: UserId) -> tuple[User, User]:

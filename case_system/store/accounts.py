@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, insert, update
 
-from case_system import enrolment, sealing
+from case_system import enrolment
 from case_system.assignment import Post
 from case_system.audit import Deed
 from case_system.office.rota import POST_ROLES
@@ -99,34 +99,6 @@ class Accounts:
                     ],
                 )
             close(db, [], [Deed(actor=by, action="rota_set", object_id=post.value, outcome="done")], now)
-
-    def add_channel(self, user_id: str, url: str, *, by: str = "administrator") -> str:
-        """A way to wake a person outside the app: an Apprise URL, sealed under the storage key. Its id."""
-        now = self.clock()
-        kind, colon, _ = url.partition(":")
-        if not colon or not re.fullmatch(r"[a-z0-9]{1,40}", kind):
-            raise NotSo("a channel is a URL such as mailtos://... or console://", "no_channel_url")
-        channel_id = self.rng(16).hex()
-        with transaction(self.engine, write=True) as db:
-            staff.need(db, user_id)
-            address = sealing.seal(self.keys.storage_key, url.encode(), "channel", channel_id, self.rng)
-            db.execute(
-                insert(schema.channels).values(
-                    channel_id=channel_id, user_id=user_id, kind=kind, address=address, created_at=now
-                )
-            )
-            close(db, [], [Deed(actor=by, action="channel_add", object_id=channel_id, outcome=kind)], now)
-        return channel_id
-
-    def remove_channel(self, user_id: str, channel_id: str, *, by: str = "administrator") -> None:
-        """A way to wake this person goes, with its address."""
-        now = self.clock()
-        t = schema.channels
-        with transaction(self.engine, write=True) as db:
-            gone = db.execute(delete(t).where(t.c.channel_id == channel_id, t.c.user_id == user_id))
-            if gone.rowcount != 1:
-                raise NotSo("there is no such channel", "no_channel")
-            close(db, [], [Deed(actor=by, action="channel_remove", object_id=channel_id, outcome="done")], now)
 
     def new_code(self, user_id: str, role: Role, *, lasts: timedelta = enrolment.CODE_LASTS, by: str = "administrator") -> Code:  # fmt: skip
         """A one-time enrolment code for a person's device; the role is the person's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from referral.programme import Programme
 
 
 class Database:
-    """Transactions over an engine. `told` is called with whose feeds grew, after each commit."""
+    """Transactions over an engine. `told` is called with whose feeds grew (user -> feed number), after each commit."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Database:
         clock: Clock,
         rng: RandomBytes,
         keys: Keys,
-        told: Callable[[frozenset[str]], None] = lambda _: None,
+        told: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
         self.engine, self._clock, self._rng, self._keys, self._told = engine, clock, rng, keys, told
 

@@ -7,16 +7,17 @@ then feed and audit through the ledger. The looking half is `opened.py`. Impleme
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from case_system import sealing
+from case_system.alarms import Alarm
 from case_system.audit import Deed
-from case_system.handoff import Climb, Ladder, NoticeState, Ring
+from case_system.handoff import Climb, Ladder, NoticeState, NoticeStep, Ring, advance_notice, can_notice
 from case_system.ports import Keys, RandomBytes
 from case_system.record import SYSTEM, Record
 from case_system.sheet import Beside
@@ -26,11 +27,13 @@ from case_system.store.ledger import close
 from case_system.store.opened import Opened
 from case_system.store.records import plain, row_of
 from case_system.turn import Judgement, NoticeFact
+from case_system.waking import at_night
 from referral.lifecycle import Episode, Handoff, Release
 from referral.model import OpId, ReferralId, UserId
 from referral.port import ChangeKind, Heartbeat
 from referral.problems import ProblemCode
 from referral.programme import Timers
+from referral.views import Flag
 
 _OPEN_NOTICES = (NoticeState.STAGED.value, NoticeState.SENT.value)
 
@@ -56,6 +59,7 @@ class SqlDocket(Opened):
         self._merged: list[tuple[ReferralId, ReferralId]] = []
         self._shredded: set[ReferralId] = set()
         self._feed: dict[tuple[str, str | None, str, str], None] = {}
+        self._feed_end = 0
         self._deeds: list[Deed] = []
 
     def beside(self, referral_id: ReferralId) -> Beside:
@@ -186,6 +190,7 @@ class SqlDocket(Opened):
         fact = NoticeFact(notice_id=notice_id, recipient=ring.recipient, kind=ring.kind, round=ring.round, state=state)
         self._notices[referral_id][notice_id] = fact
         due = max(plain(ring.due_at), self._now)
+        record = self._records[referral_id]
         self._new_notices[notice_id] = {
             "notice_id": notice_id,
             "referral_id": referral_id,
@@ -201,6 +206,8 @@ class SqlDocket(Opened):
             "next_at": due,
             "expires_at": due + timedelta(hours=self._timers.notice_expiry_hours),
             "acknowledged_at": None,
+            "night": at_night(ring.kind, record.whereabouts),
+            "late": Flag.LATE_SYNC in record.flags,
         }
         if now_due:
             self._tell(ring.recipient, ChangeKind.NOTICE, notice_id)
@@ -276,10 +283,39 @@ class SqlDocket(Opened):
             self._db.execute(update(t).where(t.c.notice_id.in_([r.notice_id for r in rows])).values(announced=True))
         return len(rows)
 
+    def raise_alarms(self, alarms: Collection[Alarm]) -> None:
+        t = schema.notices
+        lasts = timedelta(hours=self._timers.notice_expiry_hours)
+        for alarm in alarms:
+            key = {"device_id": alarm.device_id, "recipient": alarm.recipient, "kind": alarm.kind.value, "round": alarm.round}  # fmt: skip
+            if self._db.execute(select(t.c.notice_id).filter_by(**key)).first() is not None:
+                continue
+            due = max(plain(alarm.due_at), self._now)
+            self._db.execute(
+                insert(t).values(
+                    notice_id=self._rng(16).hex(), state=NoticeState.STAGED.value, rings=True, created_at=self._now,
+                    due_at=due, announced=False, next_at=due, expires_at=due + lasts, **key,
+                )
+            )  # fmt: skip
+
+    def acknowledge_alarm(self, recipient: UserId, notice_id: str) -> bool:
+        t = schema.notices
+        theirs = (t.c.notice_id == notice_id) & (t.c.recipient == recipient) & t.c.device_id.is_not(None)
+        row = self._db.execute(select(t.c.state).where(theirs).with_for_update()).one_or_none()
+        if row is None:
+            return False
+        if can_notice(NoticeState(row.state), NoticeStep.ACKNOWLEDGE):
+            state = advance_notice(NoticeState(row.state), NoticeStep.ACKNOWLEDGE)
+            self._db.execute(update(t).where(theirs).values(state=state.value, acknowledged_at=self._now))
+        self._tell(recipient, ChangeKind.NOTICE, notice_id)
+        return True
+
     def expire(self, now: datetime) -> int:
-        t, r = schema.notices, schema.referrals
+        t, r, d = schema.notices, schema.referrals, schema.devices
         over = self._db.execute(
-            select(t.c.notice_id, t.c.recipient).where(t.c.state.in_(_OPEN_NOTICES), t.c.expires_at <= now)
+            select(t.c.notice_id, t.c.recipient)
+            .outerjoin(d, d.c.device_id == t.c.device_id)
+            .where(t.c.state.in_(_OPEN_NOTICES), or_(t.c.expires_at <= now, lookups.alarms_over(d)))
         ).all()
         for row in over:
             self._tell(row.recipient, ChangeKind.NOTICE, row.notice_id)
@@ -307,9 +343,9 @@ class SqlDocket(Opened):
 
     # ------------------------------------------------------------------------------------------------ the end
     @property
-    def told(self) -> frozenset[str]:
-        """Whose feeds grow with this transaction."""
-        return frozenset(user_id for user_id, *_ in self._feed)
+    def told(self) -> Mapping[str, int]:
+        """Whose feeds grow with this transaction, and up to which number; known when it is finished."""
+        return dict.fromkeys((user_id for user_id, *_ in self._feed), self._feed_end)
 
     def finish(self) -> None:
         """Write everything that was gathered; the caller commits."""
@@ -332,7 +368,7 @@ class SqlDocket(Opened):
             {"user_id": user, "device_id": device, "kind": kind, "object_id": what}
             for user, device, kind, what in self._feed
         ]
-        close(db, feed, self._deeds, self._now)
+        self._feed_end = close(db, feed, self._deeds, self._now)
 
     def _record_row(self, referral_id: ReferralId) -> dict[str, Any]:
         row = row_of(self._records[referral_id], self._data_key(referral_id), self._rng)

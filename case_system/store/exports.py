@@ -74,6 +74,7 @@ def notices(engine: Engine) -> list[dict[str, Any]]:
                 "round": row.round,
                 "rings": row.rings,
                 "due_at": to_wire(row.due_at),
+                "device_id": row.device_id,
             }
             for row in rows
         ]
@@ -206,7 +207,8 @@ def export_notices(engine: Engine, keys: Keys, *, identified: bool) -> list[dict
     """Notices for evaluation: how long people waited for an answer; (identified) with ids and recipients."""
     n = schema.notices
     with transaction(engine, write=False) as db:
-        rows = db.execute(select(n).order_by(n.c.created_at, n.c.notice_id)).all()
+        about = select(n).where(n.c.referral_id.is_not(None))  # alarms about devices are no referral's
+        rows = db.execute(about.order_by(n.c.created_at, n.c.notice_id)).all()
     out: list[dict[str, Any]] = []
     for row in rows:
         seen = row.acknowledged_at

@@ -16,12 +16,14 @@ from sqlalchemy import Connection, insert, select, update
 from case_system import audit
 from case_system.audit import Deed
 from case_system.store import schema
+from case_system.store.bell import ring
 
 
-def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequence[Deed], now: datetime) -> None:
-    """Number and write feed rows (`user_id`, `device_id`, `kind`, `object_id`) and audit rows."""
+def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequence[Deed], now: datetime) -> int:
+    """Number and write feed rows (`user_id`, `device_id`, `kind`, `object_id`) and audit rows; the newest feed number (0: none was
+    written). On PostgreSQL the COMMIT also rings the bell of every process that listens (bell.py)."""
     if not feed and not deeds:
-        return
+        return 0
     t = schema.ledger
     head = connection.execute(select(t.c.feed_seq, t.c.audit_n, t.c.audit_hash).with_for_update()).one()
     rows = audit.chain(deeds, now, head.audit_n, head.audit_hash)
@@ -35,5 +37,7 @@ def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequ
     if feed:
         numbered = [{**row, "seq": head.feed_seq + n, "at": now} for n, row in enumerate(feed, start=1)]
         connection.execute(insert(schema.feed), numbered)
+        ring(connection, head.feed_seq + len(feed))
     if rows:
         connection.execute(insert(schema.audit), rows)
+    return head.feed_seq + len(feed) if feed else 0

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
 
 from case_system.assignment import Post
 from case_system.handoff import Climb, Ladder, NoticeState
@@ -180,3 +180,8 @@ def notice_view(row: RowMapping) -> NoticeView:
         acknowledged_at=row["acknowledged_at"],
         expired=row["state"] == NoticeState.EXPIRED.value,
     )
+
+
+def alarms_over(devices: Any) -> ColumnElement[bool]:
+    """Where alarms about a device have no point any more: it has sent, or is out of service."""
+    return or_(devices.c.waiting == 0, devices.c.state != "active")

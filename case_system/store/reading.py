@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
+from case_system.alarms import AlarmKind, Holder, OpenAlarm, Raised
 from case_system.assignment import Post
 from case_system.audience import STAFF_NOTICES
 from case_system.handoff import Climb
@@ -58,9 +59,10 @@ class SqlReading:
         )
         return [FeedItem(row.newest, ChangeKind(row.kind), row.object_id) for row in self._db.execute(found)]
 
-    def readers_since(self, seq: int) -> frozenset[str]:
+    def readers_since(self, seq: int) -> Mapping[str, int]:
         t = schema.feed
-        return frozenset(self._db.execute(select(t.c.user_id).where(t.c.seq > seq).distinct()).scalars())
+        found = select(t.c.user_id, func.max(t.c.seq).label("newest")).where(t.c.seq > seq).group_by(t.c.user_id)
+        return {row.user_id: row.newest for row in self._db.execute(found)}
 
     def users(self) -> Mapping[UserId, User]:
         if self._users is None:
@@ -126,6 +128,42 @@ class SqlReading:
     def rota(self) -> Mapping[Post, Sequence[UserId]]:
         return lookups.rota(self._db)
 
+    def holders(self) -> Sequence[Holder]:
+        d = schema.devices
+        found = select(d.c.device_id, d.c.oldest_unsent_s, d.c.seen_at).where(
+            d.c.state == "active", d.c.waiting > 0, d.c.oldest_unsent_s.is_not(None), d.c.seen_at.is_not(None)
+        )
+        return [
+            Holder(device_id=DeviceId(row.device_id), oldest_unsent_s=row.oldest_unsent_s, seen_at=row.seen_at)
+            for row in self._db.execute(found.order_by(d.c.device_id))
+        ]
+
+    def open_alarms(self, user_id: UserId) -> Sequence[OpenAlarm]:
+        n, d = schema.notices, schema.devices
+        found = (
+            select(n.c.notice_id, n.c.kind, n.c.device_id, d.c.user_id, d.c.waiting, d.c.oldest_unsent_s, d.c.seen_at)
+            .join(d, d.c.device_id == n.c.device_id)
+            .where(n.c.recipient == user_id, n.c.state.in_(("staged", "sent")), n.c.announced.is_(True))
+            .order_by(n.c.created_at, n.c.notice_id)
+        )
+        return [
+            OpenAlarm(
+                notice_id=row.notice_id,
+                kind=AlarmKind(row.kind),
+                holder=Holder(
+                    device_id=DeviceId(row.device_id), oldest_unsent_s=row.oldest_unsent_s or 0, seen_at=row.seen_at
+                ),
+                user_id=UserId(row.user_id),
+                waiting=row.waiting or 0,
+            )
+            for row in self._db.execute(found)
+        ]
+
+    def raised(self, day: int) -> Raised:
+        n = schema.notices
+        found = select(n.c.device_id, n.c.recipient).where(n.c.device_id.is_not(None), n.c.round == day)
+        return frozenset((DeviceId(row.device_id), UserId(row.recipient), day) for row in self._db.execute(found))
+
     def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]:
         if not referral_ids:
             return {}
@@ -141,7 +179,9 @@ class SqlReading:
     def notices(self, notice_ids: Collection[str]) -> Mapping[str, NoticeView]:
         if not notice_ids:
             return {}
-        rows = self._db.execute(select(schema.notices).where(schema.notices.c.notice_id.in_(notice_ids))).mappings()
+        n = schema.notices  # an alarm about a device is for the desk: devices know notices of referrals only
+        found = select(n).where(n.c.notice_id.in_(notice_ids), n.c.referral_id.is_not(None))
+        rows = self._db.execute(found).mappings()
         return {row["notice_id"]: lookups.notice_view(row) for row in rows}
 
     def papers(self, device_id: str, op_ids: Collection[OpId]) -> Mapping[OpId, Paper]:
@@ -162,13 +202,16 @@ class SqlReading:
         return None if row is None else (UserId(row.user_id), row.state == "active")
 
     def next_work(self) -> datetime | None:
-        o, n = schema.offers, schema.notices
+        o, n, d = schema.offers, schema.notices, schema.devices
         still_open = n.c.state.in_(("staged", "sent"))
         moments = (
             select(func.min(o.c.wake_at)).where(o.c.closed_at.is_(None)),
             select(func.min(n.c.next_at)).where(n.c.state == "staged"),
             select(func.min(n.c.due_at)).where(still_open, n.c.announced.is_(False)),
             select(func.min(n.c.expires_at)).where(still_open),
+            select(func.min(n.c.created_at))
+            .join(d, d.c.device_id == n.c.device_id)
+            .where(still_open, lookups.alarms_over(d)),
         )
         found: list[datetime | None] = [self._db.execute(m).scalar() for m in moments]
         r = schema.referrals
@@ -191,6 +234,7 @@ class SqlReading:
             "handoffs_waiting": count(r, r.c.handoff.in_((Handoff.OFFERED.value, Handoff.REDIRECTED.value))),
             "handoff_oldest_wait_seconds": 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
             "notices_staged": count(n, n.c.state == "staged", n.c.next_at <= now),
+            "channels_failing": count(schema.channels, schema.channels.c.fault.is_not(None)),
             "operations_stored": count(o, o.c.outcome == Outcome.STORED.value),
             "operations_needing_attention": count(o, o.c.outcome == Outcome.NEEDS_ATTENTION.value),
             "devices_active": count(d, d.c.state == "active"),

@@ -11,7 +11,7 @@ Codes lists (`flags`, `parties`) are kept as sorted words with single spaces.
 Invariants that the constraints hold
     one receipt per (device_id, op_id), one effect per (referral_id, base, nonce)         S3, S5
     one feed number each, given in commit order from `ledger`                              S11
-    one notice per (referral_id, recipient, kind, round)                                   S16
+    one notice per (referral_id, recipient, kind, round), one alarm per (device_id, recipient, kind, day)    S16
     one audit row per number, each naming the hash of the one before
 This module knows no rule of the programme; it is changed only together with a migration.
 """
@@ -155,7 +155,7 @@ rota = Table(
     UniqueConstraint("post", "user_id"),
 )
 
-# How a user is woken outside the app. `address` (an Apprise URL) is sealed under the storage key.
+# How a user is woken outside the app. `address` (an Apprise URL, or a browser's push subscription) is sealed under the storage key.
 channels = Table(
     "channels",
     metadata,
@@ -165,6 +165,12 @@ channels = Table(
     Column("address", LargeBinary, nullable=False),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", Moment, nullable=False),
+    Column("kinds", Text, nullable=False, server_default=""),  # which notices it is for; empty: all
+    Column("hours", Text, nullable=False, server_default=""),  # when it may be used (waking.py); empty: always
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, since something was last delivered
+    Column("fault", _WORD),  # of the last failure: a code, never what the other side said
+    Column("failed_at", Moment),
+    Column("delivered_at", Moment),
     Index(None, "user_id"),
 )
 
@@ -388,12 +394,15 @@ offers = Table(
     Index(None, "wake_at"),
 )
 
-# The in-app inbox, which is the truth. States and what moves them: handoff.py.
+# The in-app inbox, which is the truth. States and what moves them: handoff.py. About a referral, or (alarms.py) about a device,
+# whose `round` is then the programme's day. A dispatcher that has taken a notice to send it is named in `claimed_by`; until then
+# `next_at` is the end of its lease, so that a dispatcher that died is followed by another.
 notices = Table(
     "notices",
     metadata,
     Column("notice_id", _ID, primary_key=True),
-    Column("referral_id", _ID, ForeignKey("referrals.referral_id"), nullable=False),
+    Column("referral_id", _ID, ForeignKey("referrals.referral_id")),
+    Column("device_id", _ID, ForeignKey("devices.device_id")),
     Column("recipient", _USER, ForeignKey("users.user_id"), nullable=False),
     Column("kind", _WORD, nullable=False),
     Column("round", Integer, nullable=False),
@@ -407,7 +416,13 @@ notices = Table(
     Column("next_at", Moment, nullable=False),  # when to wake the recipient outside: due_at, later the next try
     Column("sent_at", Moment),
     Column("acknowledged_at", Moment),
+    Column("night", Boolean, nullable=False, server_default=false()),  # a person is on the way: rings whatever the hour
+    Column("late", Boolean, nullable=False, server_default=false()),  # the referral came long after it was recorded
+    Column("claimed_by", String(32)),
+    Column("wake_id", _ID),  # the notice whose id the message outside carries, at every repetition (S16)
     UniqueConstraint("referral_id", "recipient", "kind", "round"),
+    UniqueConstraint("device_id", "recipient", "kind", "round"),
+    CheckConstraint("(referral_id IS NULL) <> (device_id IS NULL)", name="about_one_thing"),
     Index(None, "state", "next_at"),
     Index(None, "recipient", "created_at"),
 )

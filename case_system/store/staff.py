@@ -13,7 +13,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
 from case_system.assignment import Post
-from case_system.office.people import Channel, Person
+from case_system.office.people import Person
 from case_system.office.rota import POST_ROLES
 from case_system.storage import NotSo, Standing
 from case_system.store import lookups, schema
@@ -57,14 +57,6 @@ class StaffRows:
             )
             for i, user in users.items()
         )
-
-    def channels(self, user_id: UserId) -> tuple[Channel, ...]:
-        """The ways to wake a person, without their addresses."""
-        t = schema.channels
-        found = select(t.c.channel_id, t.c.kind, t.c.created_at).where(t.c.user_id == user_id, t.c.active)
-        with transaction(self._engine, write=False) as db:
-            rows = db.execute(found.order_by(t.c.created_at, t.c.channel_id)).all()
-        return tuple(Channel(channel_id=row.channel_id, kind=row.kind, added_at=row.created_at) for row in rows)
 
 
 # ------------------------------------------------------------------------------------------------ within a transaction

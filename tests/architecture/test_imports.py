@@ -38,6 +38,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "case_system/notify/": frozenset({"apprise", "pywebpush", "py_vapid"}),
     "case_system/office/": frozenset(),
     "case_system/store/": frozenset({"sqlalchemy", "alembic"}),
+    "case_system/store/bell.py": frozenset({"sqlalchemy", "psycopg"}),
 }
 
 

@@ -104,7 +104,11 @@ def test_changes_that_make_no_sense_change_nothing(agency: Agency) -> None:
         lambda: accounts.new_code("o1", Role.SUPERVISOR),
         lambda: accounts.new_code("nobody", Role.OFFICER),
         lambda: accounts.revoke("00"),
-        lambda: accounts.add_channel("o1", "no channel"),
+        lambda: agency.channels.add("o1", "no channel"),
+        lambda: agency.channels.add("nobody", "console://x"),
+        lambda: agency.channels.add("o1", "console://x", hours="whenever"),
+        lambda: agency.channels.add("o1", "console://x", kinds=["everything"]),
+        lambda: agency.channels.remove("00"),
     ):
         with pytest.raises(NotSo):
             wrong()

@@ -55,8 +55,8 @@ class Service:
             raise Refused(ProblemCode.NOT_SIGNED_IN)
         return "ann"
 
-    def readers_since(self, seq: int) -> tuple[int, frozenset[str]]:
-        return 7, frozenset()
+    def readers_since(self, seq: int) -> tuple[int, Mapping[str, int]]:
+        return 7, {}
 
     def figures(self) -> Mapping[str, float]:
         return {"referrals_received": 3.0}

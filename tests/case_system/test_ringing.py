@@ -9,10 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from case_system.assignment import Post
-from case_system.notice_book import NoticeBook
-from case_system.notify.channels import Sent
 from case_system.store import exports, schema
-from case_system.store.notices import NoticeRows
+from case_system.ways import Tried
 from referral.lifecycle import Handoff, Review
 from referral.model import Birth, Person, Urgency, UserId, Whereabouts, Willing
 from referral.numbers import call_code
@@ -286,29 +284,29 @@ def test_a_call_code_of_a_referral_that_is_here_names_it(agency: Agency) -> None
 # ------------------------------------------------------------------------------------------------ the notice book
 def test_one_message_speaks_for_all_notices_of_a_kind(agency: Agency) -> None:
     officer = agency.device("o1")
-    agency.accounts.add_channel("cm1", "console://cm1")
+    agency.channels.add("cm1", "console://cm1")
     officer.send(*(officer.create(arrest()) for _ in range(3)))
-    book = NoticeBook(NoticeRows(agency.engine, agency.keys), agency.service.climb)
-    due = book.due_notices(agency.clock(), 100)
-    assert sorted((d.kind.value, d.urls) for d in due) == [
-        ("handoff_offered", ()), ("handoff_offered", ("console://cm1",)), ("sao_review", ()),
+    book = agency.book()
+    due = agency.take(book)
+    assert sorted((d.kind.value, [way.url for way in d.ways]) for d in due) == [
+        ("handoff_offered", []), ("handoff_offered", ["console://cm1"]), ("sao_review", []),
     ]  # fmt: skip
     for one in due:
-        book.notice_sent(one.notice_id, agency.clock(), Sent.DELIVERED)
+        book.sent(one, agency.clock(), [Tried(channel_id=way.channel_id) for way in one.ways])
     assert {state for _, _, state in rung(agency)} == {"sent"}
-    assert book.due_notices(agency.clock(), 100) == []
+    assert agency.take(book) == []
 
 
 def test_a_notice_that_failed_comes_again_and_one_that_was_answered_does_not(agency: Agency) -> None:
     officer, manager = agency.device("o1"), agency.device("cm1")
     told = arrest()
     officer.send(officer.create(told))
-    book = NoticeBook(NoticeRows(agency.engine, agency.keys), agency.service.climb)
-    for one in book.due_notices(agency.clock(), 100):
-        book.notice_failed(one.notice_id, agency.clock() + timedelta(seconds=4))
-    assert book.due_notices(agency.clock(), 100) == []
+    book = agency.book()
+    for one in agency.take(book):
+        book.failed(one, agency.clock(), agency.clock() + timedelta(seconds=4), [])
+    assert agency.take(book) == []
     manager.send(manager.reason(Op.ACCEPT, told.referral_id))
-    again = book.due_notices(agency.clock.go(seconds=5), 100)
+    again = agency.take(book, agency.clock.go(seconds=5))
     assert {(d.kind, d.attempts) for d in again} == {(NoticeKind.SAO_REVIEW, 1)}
 
 

@@ -175,7 +175,7 @@ def test_nothing_readable_about_a_person_is_at_rest(agency: Agency, tmp_path: Pa
     officer, manager = agency.device("o1"), agency.device("cm1")
     here = enrolled(agency, officer, manager)
     officer.send(officer.amend(here, base=7, incident_number="greencoat"))
-    agency.accounts.add_channel("cm1", "mailtos://greencoat:secret@mail.example")
+    agency.channels.add("cm1", "mailtos://greencoat:secret@mail.example")
     backup.write(agency.engine, tmp_path / "backup.gz", clock=agency.clock)
     found = gzip.decompress((tmp_path / "backup.gz").read_bytes())
     for path in tmp_path.rglob("case.db*"):

@@ -8,7 +8,7 @@ agency.clock.go(minutes=3); agency.service.climb(agency.clock())
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,13 +17,17 @@ from typing import Any
 from sqlalchemy import Engine, Select
 
 from case_system.assignment import Post
+from case_system.dispatcher import LEASE, DueNotice
 from case_system.keyfolder import KeyFolder
+from case_system.notice_book import NoticeBook
 from case_system.packs import Packs
 from case_system.service import CaseService
 from case_system.store import foundation
 from case_system.store.accounts import Accounts
+from case_system.store.channels import Channels
 from case_system.store.database import Database
 from case_system.store.engine import open_engine
+from case_system.store.notices import NoticeRows
 from referral.lifecycle import Role
 from referral.model import ReferralId, UserId
 from referral.operations import Body, Op, Operation, Reason
@@ -73,6 +77,11 @@ class Agency:
     accounts: Accounts
     clock: StillClock
 
+    @property
+    def channels(self) -> Channels:
+        """Everybody's channels."""
+        return Channels(engine=self.engine, clock=self.clock, rng=os.urandom, keys=self.keys)
+
     @classmethod
     def found(
         cls, url: str, folder: Path, clock: StillClock | None = None, pack: Mapping[str, bytes] | None = None
@@ -105,6 +114,16 @@ class Agency:
             accounts=Accounts(engine=engine, clock=clock, rng=os.urandom, keys=keys),
             clock=clock,
         )
+
+    def book(self, name: str = "dispatcher") -> NoticeBook:
+        """The book of a dispatcher of that name."""
+        rows = NoticeRows(self.engine, self.keys)
+        return NoticeBook(rows, self.service.climb, name=name, time_zone=lambda: "America/New_York")
+
+    def take(self, book: NoticeBook, now: datetime | None = None) -> Sequence[DueNotice]:
+        """What that dispatcher takes to carry outside now, for the length of a lease."""
+        now = now or self.clock()
+        return book.due_notices(now, now + LEASE, 100)
 
     def device(self, user: str) -> Device:
         """A newly enrolled device of that person."""

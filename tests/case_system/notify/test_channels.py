@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socketserver
 import threading
@@ -12,11 +13,18 @@ from typing import Any
 
 import pytest
 
-from case_system.notify.channels import AppriseChannels, BadChannel, Sent, WakeUp, check, ringing
+from case_system.alarms import AlarmKind
+from case_system.notify.channels import AppriseChannels, BadChannel, check, fitted
 from case_system.notify.wording import LINES, wake_up
+from case_system.ways import Fault, Sent, WakeUp, Way, outcome
 from referral.views import NoticeKind
 
 MESSAGE = wake_up(NoticeKind.HANDOFF_OFFERED, "n-1")
+
+
+def send(*urls: str, message: WakeUp = MESSAGE) -> list[Fault | None]:
+    ways = [Way(channel_id=str(n), url=url) for n, url in enumerate(urls)]
+    return [one.fault for one in AppriseChannels().send(ways, message)]
 
 
 @contextmanager
@@ -81,7 +89,7 @@ def test_an_e_mail_arrives_without_personal_data() -> None:
     with running(server):
         port = server.server_address[1]
         url = f"mailto://127.0.0.1:{port}/?from=desk@example.org&to=duty@example.org&mode=insecure"
-        assert AppriseChannels().send([url], MESSAGE) is Sent.DELIVERED
+        assert send(url) == [None]
     text = b"".join(server.got).decode()
     assert "handoff waiting" in text or "aGFuZG9mZi" in text.replace("\n", "")
 
@@ -89,7 +97,7 @@ def test_an_e_mail_arrives_without_personal_data() -> None:
 def test_a_ringing_notice_takes_the_loudest_priority() -> None:
     server = push_server()
     with running(server):
-        assert AppriseChannels().send([f"ntfy://127.0.0.1:{server.server_address[1]}/duty"], MESSAGE) is Sent.DELIVERED
+        assert send(f"ntfy://127.0.0.1:{server.server_address[1]}/duty") == [None]
     headers, body = server.got[0]
     assert json.loads(body).get("priority", headers.get("X-Priority")) in (5, "5", "max")
 
@@ -97,20 +105,20 @@ def test_a_ringing_notice_takes_the_loudest_priority() -> None:
 def test_a_quiet_notice_does_not_ring() -> None:
     quiet = wake_up(NoticeKind.ACCEPTED, "n-2")
     assert not quiet.rings
-    assert ringing("json://127.0.0.1/") == "json://127.0.0.1/"
+    assert fitted("tgram://bot/chat", quiet) == "tgram://bot/chat"
+    assert fitted("ntfy://host/topic?priority=high&tags=a", MESSAGE) == "ntfy://host/topic?tags=a&priority=max"
 
 
 def test_one_dead_channel_does_not_silence_the_other(capsys: pytest.CaptureFixture[str]) -> None:
     server = push_server(500)
     with running(server):
         dead = f"json://127.0.0.1:{server.server_address[1]}/"
-        assert AppriseChannels().send([dead], MESSAGE) is Sent.FAILED
-        assert AppriseChannels().send([dead, "console://duty"], MESSAGE) is Sent.DELIVERED
+        assert send(dead, "console://duty") == [Fault.NOT_TAKEN, None]
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["text"] == MESSAGE.line
 
 
 def test_nobody_to_tell_is_said() -> None:
-    assert AppriseChannels().send([], MESSAGE) is Sent.NO_CHANNEL
+    assert outcome(AppriseChannels().send([], MESSAGE)) is Sent.NO_CHANNEL
 
 
 def test_a_bad_channel_is_refused_without_repeating_it() -> None:
@@ -121,9 +129,9 @@ def test_a_bad_channel_is_refused_without_repeating_it() -> None:
 
 
 def test_every_kind_has_its_line_in_both_languages() -> None:
-    assert set(LINES) == set(NoticeKind)
-    for kind in NoticeKind:
-        for language in ("en", "es"):
-            message: WakeUp = wake_up(kind, "n", language)
+    assert set(LINES) == {*NoticeKind, *AlarmKind}
+    for kind in LINES:
+        for language, late in itertools.product(("en", "es"), (False, True)):
+            message: WakeUp = wake_up(kind, "n", language, late=late)
             assert message.line.startswith("LEAD Field: ")
             assert not any(c.isdigit() for c in message.line)

@@ -183,6 +183,13 @@ def test_channels_are_added_listed_without_their_address_and_removed(office: Off
     assert (
         refused(lambda: office.people.remove_channel(UserId("cm2"), UserId("cm2"), channel.channel_id)) == "no_channel"
     )
+    office.people.change_channel(me, me, channel.channel_id, kinds=["handoff_offered"], hours="mon-fri 07:00-22:00")
+    (changed,) = office.people.own_channels(me)
+    assert (changed.kinds, changed.hours) == (("handoff_offered",), "mon-fri 07:00-22:00")
+    assert (
+        refused(lambda: office.people.change_channel(me, me, channel.channel_id, kinds=(), hours="late")) == "bad_hours"
+    )
+    assert office.people.failing_channels(SUP) == ()
     office.people.remove_channel(me, me, channel.channel_id)
     assert office.people.own_channels(me) == ()
     assert trail(agency, "channel_remove") == [("cm1", channel.channel_id, "done")]

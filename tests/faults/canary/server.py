@@ -27,6 +27,7 @@ from case_system.assignment import Post
 from case_system.keyfolder import KeyFolder
 from case_system.store import foundation, schema
 from case_system.store.accounts import Accounts
+from case_system.store.channels import Channels
 from case_system.store.engine import open_engine
 from referral.lifecycle import Role
 from tests.support.packs import baltimore_files
@@ -85,10 +86,11 @@ def laid(url: str, folder: Path, clock: Callable[[], datetime], sink: str) -> Sy
     keys = KeyFolder.create(folder / "keys", os.urandom)
     foundation.lay(engine, baltimore_files(), clock=clock, rng=os.urandom)
     accounts = Accounts(engine=engine, clock=clock, rng=os.urandom, keys=keys)
+    channels = Channels(engine=engine, clock=clock, rng=os.urandom, keys=keys)
     for name, role, pair in STAFF:
         accounts.add_user(name, role, name=name.upper(), pair=pair)
-        accounts.add_channel(name, f"console://{name}")
-        accounts.add_channel(name, sink)
+        channels.add(name, f"console://{name}")
+        channels.add(name, sink)
     accounts.set_post(Post.DUTY, ["cm1", "p1"])
     engine.dispose()
     return assemble(url, folder / "keys", clock=clock)

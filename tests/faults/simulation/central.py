@@ -7,7 +7,7 @@ file and rereads what it could not read, as `serve` does. Must not know: devices
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +20,6 @@ from case_system import reception
 from case_system.dispatcher import Dispatcher
 from case_system.keyfolder import KeyFolder
 from case_system.notice_book import NoticeBook
-from case_system.notify.channels import Sent, WakeUp
 from case_system.ports import RandomBytes
 from case_system.service import CaseService
 from case_system.store import backup, schema
@@ -29,6 +28,7 @@ from case_system.store.database import Database
 from case_system.store.docket import SqlDocket
 from case_system.store.engine import transaction
 from case_system.store.notices import NoticeRows
+from case_system.ways import Tried, WakeUp, Way
 from referral.envelope import AgencyPrivateKey, AgencyPublicKey, ServerSigningKey
 from referral.operations import SCHEMA
 from referral.port import SyncRequest, SyncResponse
@@ -94,13 +94,14 @@ class Recorder:
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
 
-    def send(self, urls: Iterable[str], message: WakeUp) -> Sent:
-        if not list(urls):
-            return Sent.NO_CHANNEL
+    def send(self, ways: Iterable[Way], message: WakeUp) -> Sequence[Tried]:
+        tried = [Tried(channel_id=way.channel_id) for way in ways]
+        if not tried:
+            return tried
         self.sent[self.epoch(), message.dedup_id] += 1
         self.lines.append(f"{message.title} {message.line}")
         self.passing(Step.RINGING)
-        return Sent.DELIVERED
+        return tried
 
 
 class Central:
@@ -118,6 +119,7 @@ class Central:
         self.told: set[str] = set()
         self.upgraded = self.restored = False
         self.crashes_while_ringing = 0
+        self._processes = 0
         self._start()
 
     def _start(self) -> None:
@@ -125,7 +127,12 @@ class Central:
         database.passing = self.passing
         self.service = CaseService(database, clock=self.clock, rng=self.rng, keys=self.keys, packs=self.template.packs)
         self.database = database
-        book = NoticeBook(NoticeRows(self.engine, self.keys), self.service.climb)
+        self._processes += (
+            1  # each process has a name of its own, so that it does not take another's claims for its own
+        )
+        zone = self.template.programme.hours.time_zone
+        rows = NoticeRows(self.engine, self.keys)
+        book = NoticeBook(rows, self.service.climb, name=f"process {self._processes}", time_zone=lambda: zone)
         self.dispatcher = Dispatcher(book=book, channels=self.recorder, clock=self.clock)
         with self.database.read() as reading:
             self.epoch = reading.agency().epoch

@@ -104,7 +104,7 @@ def _made(place: Path, made: Path) -> Template:
         if name not in ("o1", "o2", "cm1", "cm2", "p1", "p2", "sup", "sao1"):
             agency.accounts.add_user(name, role, name=name.upper(), pair=pair)
         if role in (Role.CASE_MANAGER, Role.PEER):
-            agency.accounts.add_channel(name, f"console://{name}")
+            agency.channels.add(name, f"console://{name}")
     agency.accounts.set_post(Post.SUPERVISOR, ["sup"])
     secrets = []
     for index in range(MOST):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -12,8 +12,8 @@ from sqlalchemy import delete
 from case_system import assignment, door, effects, reception
 from case_system.assignment import Chosen, Full
 from case_system.audit import Deed
+from case_system.dispatcher import DueNotice
 from case_system.notice_book import NoticeBook
-from case_system.notify.channels import Sent
 from case_system.reception import Heard, Read, Unread
 from case_system.record import Pair
 from case_system.service import CaseService
@@ -24,6 +24,7 @@ from case_system.store.docket import SqlDocket
 from case_system.store.engine import transaction
 from case_system.store.opened import Opened
 from case_system.turn import Turn, World
+from case_system.ways import Tried
 from referral.envelope import AgencyPrivateKey, UnknownKey, open_
 from referral.model import OpId
 from referral.operations import Amend, decode
@@ -154,12 +155,12 @@ def what_was_sent_is_forgotten() -> Any:
     """A message goes out and nobody writes it down."""
 
     def make(original: Any) -> Any:
-        def notice_sent(self: NoticeBook, notice_id: str, now: datetime, outcome: Sent) -> None:
+        def sent(self: NoticeBook, notice: DueNotice, now: datetime, tried: Sequence[Tried]) -> None:
             return
 
-        return notice_sent
+        return sent
 
-    return swap(NoticeBook, "notice_sent", make)
+    return swap(NoticeBook, "sent", make)
 
 
 def a_later_schema_is_read_at_a_restart() -> Any:
