@@ -23,7 +23,7 @@
   document.addEventListener("htmx:before:swap", () => { const at = document.activeElement; held = at && at !== body ? { at, section: at.closest("section") } : null; });
   document.addEventListener("htmx:after:swap", () => {
     if (held && !held.at.isConnected) held.section?.querySelector("h2[tabindex]")?.focus();
-    held = null; tick();
+    held = null; tick(); marked()?.classList.add("marked");
   });
 
   // ---- clocks
@@ -66,15 +66,21 @@
 
   // ---- keys: j and k mark a card, its letters press its buttons
   const cards = () => all("main article.card[id]");
-  const marked = () => document.querySelector(".card.marked");
+  let at = ""; // the id of the marked card: a list may put a new element in its place
+  const marked = () => (at ? document.getElementById(at) : null);
   function mark(step) {
     const list = cards(); if (!list.length) return;
-    const at = list.indexOf(marked()), next = list[Math.min(list.length - 1, Math.max(0, at + step))] ?? list[0];
-    marked()?.classList.remove("marked"); next.classList.add("marked");
+    const here = list.indexOf(marked()), next = list[Math.min(list.length - 1, Math.max(0, here + step))] ?? list[0];
+    marked()?.classList.remove("marked"); next.classList.add("marked"); at = next.id;
     next.querySelector("a, button")?.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
   }
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.target.closest("dialog")) {
+      const open = event.target.closest("details[open]") ?? document.querySelector("details[open]");
+      if (open) { open.open = false; open.querySelector("summary").focus(); }
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
     const help = document.getElementById("keys");
     switch (event.key) {
@@ -82,7 +88,6 @@
       case "j": mark(1); break;
       case "k": mark(-1); break;
       case "g": location.href = document.querySelector(".brand").href; break;
-      case "Escape": for (const open of all("details[open]")) { open.open = false; open.querySelector("summary").focus(); } return;
       default: {
         if (!/^[a-z]$/.test(event.key)) return;
         const card = marked() ?? (cards().length === 1 ? cards()[0] : null);
