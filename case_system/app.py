@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,14 +28,17 @@ from case_system.desk.pages import Desk
 from case_system.dispatcher import Dispatcher
 from case_system.housekeeping import Housekeeping
 from case_system.http import create_app
-from case_system.keyfolder import KeyFolder
+from case_system.keyfolder import KeyFolder, KeyFolderError
 from case_system.logs import set_up
 from case_system.loops import DispatcherLoop, Ear, side_by_side
+from case_system.metrics import FOLDER_VARIABLE
 from case_system.notice_book import NoticeBook
 from case_system.notify.channels import AppriseChannels
 from case_system.packs import Packs
 from case_system.ports import Clock, RandomBytes
 from case_system.service import CaseService
+from case_system.settings import setting
+from case_system.storage import StorageError
 from case_system.store.accounts import Accounts
 from case_system.store.channels import Channels
 from case_system.store.database import Database
@@ -45,9 +49,12 @@ from case_system.store.sign_ins import SignInRows
 from case_system.store.upkeep import Upkeep, Upkept
 from case_system.streams import Streams
 from case_system.unreadable import Protocol
+from referral.port import Refused
 from referral.programme import Programme
 
 LONGEST_END_S = 30.0  # a dispatcher that ends waits so long for what it has in hand
+LOOK_AT_KEYS_S = 5.0  # how soon a rotated key counts
+DISPATCHER_LATE_S = 60.0
 KEEP_ALIVE_S = 75  # a device that saves now and then meets an open connection
 DATABASE_VARIABLE = "CASE_SYSTEM_DB"
 KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
@@ -162,21 +169,53 @@ def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop:
         service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock, rng=system.rng
     )  # fmt: skip
     ear = _ear(system)
+    looking = Housekeeping(lambda: _look_at_keys(system), LOOK_AT_KEYS_S)
 
     def start() -> None:
         ear.start()
+        looking.start()
         on_start()
 
     def stop() -> None:
+        looking.stop()
         ear.stop()
         on_stop()
 
-    return create_app(system.service, system.streams, routers=(desk.router(),), on_start=start, on_stop=stop)
+    return create_app(
+        system.service,
+        system.streams,
+        routers=(desk.router(),),
+        on_start=start,
+        on_stop=stop,
+        checks=lambda: readiness(system),
+    )
+
+
+def _look_at_keys(system: System) -> None:
+    """Keys that were rotated or retired while this process ran count from now on; what waited for one is read."""
+    if system.keys.look():
+        system.service.reread()
+
+
+def readiness(system: System) -> Mapping[str, str]:
+    """What /readyz asks: each check "ok", "late", or a word for what is wrong."""
+    found = {"database": "ok", "schema": "ok", "keys": "ok", "dispatcher": "ok"}
+    try:
+        found["schema"] = "ok" if standing(system.engine) is Standing.CURRENT else "not of this version"
+        late = system.service.measures().numbers["dispatcher_late_seconds"]
+        found["dispatcher"] = "ok" if late < DISPATCHER_LATE_S else "late"
+    except (StorageError, Refused):
+        found |= {"database": "silent", "schema": "unknown", "dispatcher": "unknown"}
+    try:
+        KeyFolder(system.keys.folder)
+    except (KeyFolderError, OSError):
+        found["keys"] = "not readable"
+    return found
 
 
 def from_environment() -> FastAPI:
     """The application of one of several workers; `serve` says by environment where its database and keys are."""
-    set_up()
+    set_up(setting("log_level"), setting("log"))
     return web(assemble(os.environ[DATABASE_VARIABLE], Path(os.environ[KEYS_VARIABLE])))
 
 
@@ -193,7 +232,7 @@ def serve(
     """Serve until interrupted. `said` is told the real address before the first request (port 0 picks a free one).
     dispatching: a dispatcher runs beside it; without, `dispatch` runs elsewhere."""
     system = assemble(url, keys_folder)
-    set_up()
+    set_up(setting("log_level"), setting("log"))
     system.service.reread()
     loop = _loop(system) if dispatching else None
     housework = Housekeeping(system.keep_house)
@@ -224,7 +263,9 @@ def serve(
         loop.start()
     said(_address(host, sock))
     try:
-        Multiprocess(config, sockets=[sock]).run()
+        with tempfile.TemporaryDirectory(prefix="lead-metrics-") as counts:
+            os.environ[FOLDER_VARIABLE] = counts  # each worker counts into files of its own there
+            Multiprocess(config, sockets=[sock]).run()
     finally:
         ear.stop()
         if loop is not None:
@@ -235,7 +276,7 @@ def serve(
 def dispatch(url: str, keys_folder: Path, *, said: Callable[[], None]) -> None:
     """Run a dispatcher until SIGINT or SIGTERM, which end it after what is in hand. `said` is told when it begins."""
     system = assemble(url, keys_folder)
-    set_up()
+    set_up(setting("log_level"), setting("log"))
     loop, ear = _loop(system), _ear(system)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ear.start()

@@ -20,6 +20,7 @@ from case_system.app import NotReady
 from case_system.commands import PACK, ROLES, Refusal
 from case_system.keyfolder import KeyFolderError
 from case_system.notify.channels import BadChannel
+from case_system.settings import BadSetting
 from case_system.storage import NotSo, StorageError
 from case_system.store.backup import BackupError
 from case_system.store.moving import CannotMove
@@ -75,9 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument("--name", help="the agency's name (default: from the pack)")
 
     serve = leaf(branches, "serve", commands.serve, "Serve devices and desk pages until interrupted.")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8700, help="0 picks a free port")
-    serve.add_argument("--workers", type=int, default=1)
+    serve.add_argument("--host", help="default: CASE_SYSTEM_HOST, else 127.0.0.1")
+    serve.add_argument("--port", help="default: CASE_SYSTEM_PORT, else 8700; 0 picks a free port")
+    serve.add_argument("--workers", help="default: CASE_SYSTEM_WORKERS, else 1")
     serve.add_argument("--no-dispatch", action="store_true", help="send no notices here: `dispatch` runs elsewhere")
 
     leaf(branches, "dispatch", commands.dispatch, "Send notices and let ladders climb, until interrupted.")
@@ -230,6 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         PackError,
         BadChannel,
         BackupError,
+        BadSetting,
         BoxError,
         CannotMove,
         StorageError,

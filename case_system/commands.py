@@ -25,6 +25,8 @@ from case_system.enrolment import link
 from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import check as check_channel
 from case_system.packs import read_folder
+from case_system.settings import check as check_settings
+from case_system.settings import setting
 from case_system.store import backup as backups
 from case_system.store import exports, foundation, migrate, moving
 from case_system.store.engine import Engine, open_engine
@@ -163,6 +165,8 @@ def move(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def serve(args: argparse.Namespace) -> tuple[Any, str]:
+    check_settings()
+    host, port, workers = setting("host", args.host), setting("port", args.port), setting("workers", args.workers)
     _system(args).engine.dispose()
 
     def said(address: str) -> None:
@@ -171,17 +175,18 @@ def serve(args: argparse.Namespace) -> tuple[Any, str]:
     url = database_url(args.db)
     try:
         app.serve(
-            url, keys_folder(args.keys, url), host=args.host, port=args.port, workers=args.workers, said=said,
+            url, keys_folder(args.keys, url), host=host, port=port, workers=workers, said=said,
             dispatching=not args.no_dispatch,
         )  # fmt: skip
     except OSError as error:
-        raise Refusal(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
+        raise Refusal(f"cannot listen on {host}:{port}: {error.strerror}") from error
     except KeyboardInterrupt:
         pass
     return None, ""
 
 
 def dispatch(args: argparse.Namespace) -> tuple[Any, str]:
+    check_settings()
     _system(args).engine.dispose()
     url = database_url(args.db)
 
@@ -455,7 +460,9 @@ def keys(args: argparse.Namespace) -> tuple[Any, str]:
     match args.verb:
         case "rotate":
             made = folder.rotate()
-            return {"key_id": made}, f"new agency key {made}; restart the server, devices learn it with their next sync"
+            return {
+                "key_id": made
+            }, f"new agency key {made}; a running server takes it within seconds, devices learn it with their next sync"
         case "retire":
             folder.retire(args.key_id)
             return {"key_id": args.key_id, "state": "retired"}, f"retired {args.key_id}"

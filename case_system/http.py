@@ -3,7 +3,7 @@
     POST /v1/enrol     EnrolRequest -> Enrolment              no credential but the one-time code
     POST /v1/sync      SyncRequest -> SyncResponse            Authorization: Bearer (append or read token)
     GET  /v1/stream    text/event-stream                      Authorization: Bearer (read token); `event: pull`, no content
-    GET  /healthz  GET /metrics  GET /openapi.json
+    GET  /healthz  GET /readyz  GET /metrics  GET /openapi.json
 
 Bodies are JSON, gzip both ways, bounded before and after decompression. Errors are RFC 9457 problem details with a code of
 `referral/problems.py`. No answer holds a traceback or a value that was sent.
@@ -14,19 +14,22 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
+import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from case_system.answers import PROBLEM_TYPE, STATUS, Bounded, Trail, Unbroken, answer_problems, bearer, problem
+from case_system.measures import Measures
+from case_system.metrics import Metrics
 from case_system.schemas import schema_of
 from case_system.streams import LOOK_S, Streams
 from referral.codec import canonical, from_wire, parse, to_wire
@@ -52,6 +55,10 @@ class Looks(Protocol):
 
     def figures(self) -> Mapping[str, float]:
         """Counts for /metrics: no label holds a person, a user or a referral."""
+        ...
+
+    def measures(self) -> Measures:
+        """What /metrics says of the programme."""
         ...
 
     def ready(self) -> bool:
@@ -153,7 +160,7 @@ _PROBLEM_SCHEMA = {
 }
 
 
-def _routes(service: Service, streams: Streams, components: dict[str, Any], seconds: Histogram) -> APIRouter:
+def _routes(service: Service, streams: Streams, components: dict[str, Any], metrics: Metrics) -> APIRouter:
     router = APIRouter()
 
     def record(kind: type[Any]) -> dict[str, Any]:
@@ -184,8 +191,10 @@ def _routes(service: Service, streams: Streams, components: dict[str, Any], seco
         """Envelopes out, receipts and changes back, in one round trip."""
         token = _token(request)
         message = from_wire(SyncRequest, parse(await _body(request)), keep_unknown=True)
-        with seconds.time():
-            return _answer(request, to_wire(await run_in_threadpool(service.sync, token, message)))
+        with metrics.sync_seconds.time():
+            answer = await run_in_threadpool(service.sync, token, message)
+        metrics.filed(answer.results)
+        return _answer(request, to_wire(answer))
 
     @router.get(
         "/v1/stream",
@@ -226,19 +235,38 @@ async def _watch(service: Service, streams: Streams) -> None:
 
 
 class _Counting:
-    """Counts answers by status and forbids content sniffing; plain ASGI, so that streams pass through untouched."""
+    """Counts answers, numbers requests and forbids content sniffing; plain ASGI, so that streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp, counter: Counter) -> None:
-        self._app, self._counter = app, counter
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        number = uuid.uuid4().hex
+
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._counter.labels(status=str(message["status"])).inc()
-                message["headers"] = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+                self._metrics.answered(message["status"])
+                more = [(b"x-content-type-options", b"nosniff"), (b"x-request-id", number.encode())]
+                message["headers"] = [*message.get("headers", []), *more]
             await send(message)
 
-        await self._app(scope, receive, counted if scope["type"] == "http" else send)
+        with structlog.contextvars.bound_contextvars(request_id=number):
+            await self._app(scope, receive, counted)
+
+
+class _CountedTrail:
+    """A trail of refusals that counts them too."""
+
+    def __init__(self, trail: Trail, metrics: Metrics) -> None:
+        self._trail, self._metrics = trail, metrics
+
+    def note_refused(self, token: str | None, action: str, code: ProblemCode) -> None:
+        """See `Trail`."""
+        self._metrics.refused(code.value)
+        self._trail.note_refused(token, action, code)
 
 
 def create_app(
@@ -248,12 +276,14 @@ def create_app(
     routers: tuple[APIRouter, ...] = (),
     on_start: Callable[[], None] = lambda: None,
     on_stop: Callable[[], None] = lambda: None,
+    checks: Callable[[], Mapping[str, str]] | None = None,
 ) -> FastAPI:
-    """The application: the contract's routes, further routers (the desk), and what starts and stops with it."""
-    registry = CollectorRegistry()
-    seconds = Histogram("lead_sync_seconds", "Seconds spent on one sync request", registry=registry)
-    answered = Counter("lead_http_answers_total", "Answers by status", ["status"], registry=registry)
-    gauges: dict[str, Gauge] = {}
+    """The application: the contract's routes, further routers (the desk), and what starts and stops with it.
+
+    checks: what /readyz asks, each answered "ok", "late" or what is wrong; without, only whether the database answers.
+    """
+    metrics = Metrics()
+    trail = _CountedTrail(service, metrics)
     components: dict[str, Any] = {"Problem": _PROBLEM_SCHEMA}
 
     @asynccontextmanager
@@ -277,14 +307,27 @@ def create_app(
     )  # fmt: skip
 
     app.add_middleware(Bounded, limit=BODY_LIMIT)
-    app.add_middleware(Unbroken, trail=service)
-    app.add_middleware(_Counting, counter=answered)
-    answer_problems(app, service)
-    app.include_router(_routes(service, streams, components, seconds))
+    app.add_middleware(Unbroken, trail=trail)
+    app.add_middleware(_Counting, metrics=metrics)
+    answer_problems(app, trail)
+    app.include_router(_routes(service, streams, components, metrics))
     for router in routers:
         app.include_router(router)
 
     well = {"content": {"application/json": {"schema": {"type": "object", "properties": {"status": {"const": "ok"}}}}}}
+    ready = {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "status": {"const": "ok"},
+                        "checks": {"type": "object", "additionalProperties": {"type": "string"}},
+                    },
+                }
+            }
+        }
+    }
     figures = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 
     @app.get("/healthz", operation_id="healthz", response_class=Response, openapi_extra=_described(well, ()))
@@ -294,14 +337,30 @@ def create_app(
             return problem(ProblemCode.BUSY)
         return _answer(request, {"status": "ok"})
 
+    @app.get("/readyz", operation_id="readyz", response_class=Response, openapi_extra=_described(ready, ()))
+    async def readyz(request: Request) -> Response:
+        """200 while this process can do its work: the database answers, its tables are of this version, the keys can be read.
+
+        `dispatcher` says "late" when nobody has rung for a minute what was due: an alarm, but no reason to send devices elsewhere.
+        """
+        found = (
+            await run_in_threadpool(checks)
+            if checks is not None
+            else {"database": "ok" if service.ready() else "silent"}
+        )
+        if all(said in ("ok", "late") for said in found.values()):
+            return _answer(request, {"status": "ok", "checks": dict(found)})
+        wrong = ", ".join(f"{name} is {said}" for name, said in found.items() if said not in ("ok", "late"))
+        return problem(ProblemCode.BUSY, detail=f"Not ready: {wrong}.")
+
     @app.get("/metrics", operation_id="metrics", response_class=Response, openapi_extra=_described(figures, ()))
-    async def metrics() -> Response:
-        """Prometheus text: counts and ages only."""
-        for name, value in (await run_in_threadpool(service.figures)).items():
-            if name not in gauges:  # on the event loop, so that no two requests make the same
-                gauges[name] = Gauge(f"lead_{name}", name.replace("_", " "), registry=registry)
-            gauges[name].set(value)
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+    async def metrics_page() -> Response:
+        """Prometheus text: counts, ages and codes only."""
+
+        def page() -> bytes:
+            return metrics.page(service.figures(), service.measures())
+
+        return Response(await run_in_threadpool(page), media_type="text/plain; version=0.0.4")
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -69,7 +69,7 @@ def _read(path: Path) -> bytes:
 
 
 class KeyFolder:
-    """The keys of one case system, read once; implements `ports.Keys`."""
+    """The keys of one case system; agency keys are read again by `look`. Implements `ports.Keys`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,6 +109,12 @@ class KeyFolder:
         key = AgencyPrivateKey.generate()
         _write(folder / f"agency-0001-{key.key_id.hex()}.key", key.to_bytes())
         return cls(folder)
+
+    def look(self) -> bool:
+        """Take in keys that were added or retired by another process; True when there are others than before."""
+        before = (set(self.agency_keys), self.retired)
+        self._load()
+        return before != (set(self.agency_keys), self.retired)
 
     def rotate(self) -> str:
         """Add an agency key; devices learn it with their next sync and seal for it. Its id."""

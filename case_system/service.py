@@ -30,6 +30,7 @@ from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
 from case_system.grants import DESK_ROUTES, Channel, Relation, Sight, sight
 from case_system.handoff import Climb, Ladder, Ring, climb
+from case_system.measures import Measures
 from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
 from case_system.pressing import Fits, press
@@ -482,6 +483,11 @@ class CaseService:
         """Counts and ages for the metrics page."""
         with self._reading() as reading:
             return reading.figures(self._clock())
+
+    def measures(self) -> Measures:
+        """What the metrics page says of the programme."""
+        with self._reading() as reading:
+            return reading.measures(self._clock())
 
     def ready(self) -> bool:
         """True when the database answers."""

@@ -23,6 +23,7 @@ from case_system.alarms import Alarm, Holder, OpenAlarm, Raised
 from case_system.assignment import Post
 from case_system.audit import Deed
 from case_system.handoff import Climb
+from case_system.measures import Measures
 from case_system.record import Pair, Record, User
 from case_system.sheet import Beside
 from case_system.turn import Judgement, Scene
@@ -382,6 +383,7 @@ class Reading(Protocol):
         ...
 
     def figures(self, now: datetime) -> Mapping[str, float]: ...
+    def measures(self, now: datetime) -> Measures: ...
     def pack_files(self, digest: str) -> Mapping[str, str]: ...
 
 

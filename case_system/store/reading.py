@@ -14,10 +14,12 @@ from case_system.alarms import AlarmKind, Holder, OpenAlarm, Raised
 from case_system.assignment import Post
 from case_system.audience import STAFF_NOTICES
 from case_system.handoff import Climb
+from case_system.measures import Measures
 from case_system.ports import Keys
 from case_system.record import Pair, Record, User
 from case_system.storage import AgencyFacts, FeedItem, Paper, Unsent
 from case_system.store import lookups, schema
+from case_system.store.measures import measure
 from case_system.store.records import CLOSED, record_of
 from referral.lifecycle import Episode, Handoff
 from referral.model import DeviceId, OpId, ReferralId, UserId
@@ -240,6 +242,9 @@ class SqlReading:
             "devices_active": count(d, d.c.state == "active"),
             "devices_unsent": float(self._db.execute(select(func.coalesce(func.sum(d.c.waiting), 0))).scalar_one()),
         }
+
+    def measures(self, now: datetime) -> Measures:
+        return measure(self._db, now)
 
     def pack_files(self, digest: str) -> Mapping[str, str]:
         data = self._db.execute(select(schema.packs.c.files).where(schema.packs.c.digest == digest)).scalar_one()
