@@ -25,6 +25,7 @@ from uvicorn.supervisors import Multiprocess
 
 from case_system.auth import Sessions
 from case_system.desk.pages import Desk
+from case_system.desk.rooms import rooms
 from case_system.dispatcher import Dispatcher
 from case_system.housekeeping import Housekeeping
 from case_system.http import create_app
@@ -34,6 +35,7 @@ from case_system.loops import DispatcherLoop, Ear, side_by_side
 from case_system.metrics import FOLDER_VARIABLE
 from case_system.notice_book import NoticeBook
 from case_system.notify.channels import AppriseChannels
+from case_system.opening import open_office
 from case_system.packs import Packs
 from case_system.ports import Clock, RandomBytes
 from case_system.service import CaseService
@@ -165,8 +167,13 @@ def _must_be_current(engine: Engine) -> None:
 
 def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> FastAPI:  # fmt: skip
     """The ASGI application of one worker."""
+    office = open_office(
+        engine=system.engine, database=system.database, service=system.service, accounts=system.accounts, sessions=system.sessions,
+        packs=system.packs, keys=system.keys, clock=system.clock, rng=system.rng,
+    )  # fmt: skip
     desk = Desk(
-        service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock, rng=system.rng
+        service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock,
+        rng=system.rng, areas=rooms(office, system.service),
     )  # fmt: skip
     ear = _ear(system)
     looking = Housekeeping(lambda: _look_at_keys(system), LOOK_AT_KEYS_S)

@@ -182,16 +182,48 @@ MANAGED_ROLES: Mapping[Role, frozenset[Role]] = MappingProxyType({
 })  # fmt: skip
 
 _AT_DESK = frozenset({_CM, _PEER, _SAO, _SUPERVISOR})
+_SIGNS_IN = frozenset(Role) - {_OFFICER, Role.SYSTEM}
 # Desk routes, and who may use them at all; everybody else is shown the sign-in page.
 DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "GET /desk": _AT_DESK,
     "GET /desk/board": _AT_DESK,
-    "GET /desk/stream": _AT_DESK,
+    "GET /desk/stream": _SIGNS_IN,
     "GET /desk/r/{referral_id}": _AT_DESK,
     "GET /desk/r/{referral_id}/now": _AT_DESK,
     "POST /desk/do": _AT_DESK,
-    "POST /desk/out": _AT_DESK,
+    "POST /desk/out": _SIGNS_IN,
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),
+    "GET /desk/caseloads": DUTIES[Duty.SEE_CASELOADS],
+    "POST /desk/caseloads/enrol": frozenset({_SUPERVISOR}),
+    "GET /desk/meeting": DUTIES[Duty.SEE_MEETING],
+    "GET /desk/search": DUTIES[Duty.SEARCH],
+    "POST /desk/search": DUTIES[Duty.SEARCH],
+    "GET /desk/duplicates": DUTIES[Duty.SEE_DUPLICATES],
+    "GET /desk/duplicates/{referral_id}": DUTIES[Duty.SEE_DUPLICATES],
+    "GET /desk/rota": DUTIES[Duty.SEE_ROTA],
+    "POST /desk/rota": DUTIES[Duty.CHANGE_ROTA],
+    "GET /desk/people": DUTIES[Duty.SEE_PEOPLE],
+    "GET /desk/people/{user_id}": DUTIES[Duty.SEE_PEOPLE],
+    "POST /desk/people/add": DUTIES[Duty.CHANGE_PEOPLE],
+    "POST /desk/people/change": DUTIES[Duty.CHANGE_PEOPLE],
+    "POST /desk/people/active": DUTIES[Duty.CHANGE_PEOPLE],
+    "POST /desk/people/secret": DUTIES[Duty.CHANGE_PEOPLE],
+    "POST /desk/people/channel": DUTIES[Duty.OWN_NOTICES],
+    "GET /desk/notices": DUTIES[Duty.OWN_NOTICES],
+    "GET /desk/devices": DUTIES[Duty.SEE_DEVICES],
+    "POST /desk/devices/invite": DUTIES[Duty.CHANGE_DEVICES],
+    "POST /desk/devices/do": DUTIES[Duty.CHANGE_DEVICES],
+    "POST /desk/devices/held": DUTIES[Duty.DECIDE_HELD],
+    "GET /desk/programme": DUTIES[Duty.SEE_PACKS],
+    "POST /desk/programme": DUTIES[Duty.CHANGE_PACK],
+    "GET /desk/programme/{digest}": DUTIES[Duty.SEE_PACKS],
+    "POST /desk/programme/force": DUTIES[Duty.CHANGE_PACK],
+    "GET /desk/figures": DUTIES[Duty.SEE_FIGURES],
+    "GET /desk/figures/csv": DUTIES[Duty.SEE_FIGURES],
+    "GET /desk/trail": DUTIES[Duty.SEE_TRAIL],
+    "POST /desk/trail/verify": DUTIES[Duty.SEE_TRAIL],
+    "GET /desk/defence": DUTIES[Duty.SEE_DEFENCE],
+    "GET /desk/defence/{referral_id}": DUTIES[Duty.SEE_DEFENCE],
 })  # fmt: skip
 
 

@@ -7,8 +7,8 @@ first, deny by default:
     a role that the row does not name  not_permitted
     a form without the session's token form_not_yours, nothing done
 
-A handler that raises `Refused` or `FieldError` has its code said in a sentence: on a page of its own for a GET, after a redirect
-for a POST (which always answers with a redirect). Codes only travel in addresses, so that no text can be put on a page from
+A handler that raises `Refused`, `FieldError` or `NotSo` has its code said in a sentence: on a page of its own for a GET, after a
+redirect for a POST (which answers with a redirect, or with a page of what is shown once or was typed into the form). Codes only travel in addresses, so that no text can be put on a page from
 outside, and nothing personal is in an address. The cookie is HttpOnly and SameSite=Strict; pages are never stored.
 
 To make an area of pages: a class with `attach(frame)` that calls `frame.route` and `frame.place`, its rows in DESK_ROUTES, its
@@ -36,6 +36,7 @@ from case_system.desk.look import Look, look_of
 from case_system.desk.words import Words, running
 from case_system.grants import DESK_ROUTES
 from case_system.ports import Clock, RandomBytes
+from case_system.storage import NotSo
 from referral.lifecycle import Role
 from referral.model import UserId
 from referral.port import Refused
@@ -45,6 +46,7 @@ from referral.programme import Programme
 HERE = Path(__file__).resolve().parent
 COOKIE = "lead_desk"
 HOME = "/desk"
+FORM_LIMIT = 2 * 1024 * 1024
 SIGN_IN = "/desk/in"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -181,11 +183,19 @@ class Frame:
         async def endpoint(request: Request) -> Response:
             try:
                 who = await self._who(request, by_hand=not live)
+                if _length(request) > FORM_LIMIT:
+                    raise Refused(ProblemCode.TOO_LARGE)
                 form = await request.form() if method == "POST" else FormData()
             except _Away as away:
                 return self.away(request, was=away.was, live=live)
+            except Refused as refused:  # the body is larger than any form
+                return self.go(HOME, refused.code.value)
             visit = self._visit(request, who, form)
             if who.role not in allowed:
+                home = self.home_of(who.role)
+                if (method, path) == ("GET", HOME) and home != HOME:
+                    code = request.query_params.get("said", "")
+                    return self.go(home, code if _CODE.match(code) else "")
                 return self._denied(visit, ProblemCode.NOT_PERMITTED, method)
             if method == "POST" and visit.text("csrf") != who.csrf:
                 return self.go(visit.back, "form_not_yours")
@@ -193,6 +203,10 @@ class Frame:
                 return await handler(visit)
             except (Refused, FieldError) as refused:
                 return self._denied(visit, refused.code, method)
+            except NotSo as error:
+                return self.go(visit.back, error.code)
+            finally:
+                await form.close()
 
         self.router.add_api_route(path, endpoint, methods=[method])
 
@@ -301,6 +315,12 @@ class Said:
     title: str
     meaning: str
     good: bool
+
+
+def _length(request: Request) -> int:
+    """How long the body says that it is; what says nothing is measured while it is read."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -1,7 +1,7 @@
 """Releases of information in force: what of a person may be told to whom (42 CFR 2.31).
 
 A release is in force when it is the newest word of its referral, was signed, names its parties and scope, and its last day has
-not passed. A party is a code; these three are the ones that pages ask for.
+not passed. A party is `police`, or a partner by its id in the pack; every pack calls the prosecutor and the defender by these two.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import date
 from typing import Final
 
 POLICE: Final = "police"
-PROSECUTOR: Final = "prosecutor"
-DEFENDER: Final = "defender"
+PROSECUTOR: Final = "sao"
+DEFENDER: Final = "opd"
 MEETING: Final = frozenset({POLICE, PROSECUTOR})  # who sits at the weekly meeting beside LEAD itself
 
 

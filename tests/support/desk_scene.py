@@ -29,6 +29,7 @@ from sqlalchemy import update
 from case_system.auth import Sessions, SignedIn
 from case_system.desk.frame import COOKIE, Area
 from case_system.desk.pages import Desk
+from case_system.desk.rooms import rooms
 from case_system.http import create_app
 from case_system.store import schema
 from case_system.store.sign_ins import SignInRows
@@ -64,13 +65,14 @@ from referral.operations import (
 from referral.port import Heartbeat
 from tests.support.agency import STAFF, Agency
 from tests.support.device import Device, arrest, social
+from tests.support.office import MORE_STAFF, office_of
 from tests.support.packs import baltimore
 
 PASSWORD = "a long enough demonstration secret"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NAMES = {
     "o1": "Officer Sample", "o2": "Officer Placeholt", "cm1": "Casey Example", "p1": "Petra Example", "cm2": "Morgan Specimen",
-    "p2": "Pat Specimen", "sup": "Sue Synthetic", "sao1": "Rae Placeholt", "sao2": "Robin Invented", "eva": "Eve Madeup",
+    "p2": "Pat Specimen", "sup": "Sue Synthetic", "sao1": "Rae Placeholt", "sao2": "Robin Invented", "eva": "Eve Madeup", "adm": "Ada Invented", "def": "Dee Placeholt",
 }  # fmt: skip
 AREAS: list[Callable[[Agency], Area]] = []  # further areas of pages, as the composition root adds them
 
@@ -102,7 +104,8 @@ def served(folder: Path, url: str | None = None, *, stories: bool = True) -> Ite
     """The desk over a fresh database, for the length of a `with` block."""
     agency = Agency.found(url or f"sqlite:///{folder / 'case.db'}", folder)
     sessions = Sessions(SignInRows(agency.engine), clock=agency.clock, rng=os.urandom, keys=agency.keys, hasher=CHEAP)
-    for user, _, _ in STAFF:
+    office = office_of(agency, sessions)
+    for user in (*(name for name, _, _ in STAFF), *(name for name, _ in MORE_STAFF)):
         sessions.set_password(UserId(user), PASSWORD)
     with agency.engine.begin() as db:
         for user, name in NAMES.items():
@@ -110,7 +113,7 @@ def served(folder: Path, url: str | None = None, *, stories: bool = True) -> Ite
     streams = Streams()
     desk = Desk(
         service=agency.service, sessions=sessions, streams=streams, pack=baltimore, clock=agency.clock, rng=os.urandom,
-        areas=[make(agency) for make in AREAS],
+        areas=[*rooms(office, agency.service), *(make(agency) for make in AREAS)],
     )  # fmt: skip
     app = create_app(agency.service, streams, routers=(desk.router(),))
     with _serving(app) as address:

@@ -60,7 +60,7 @@ def test_the_board_counts_and_the_meeting_names_only_under_a_release(office: Off
     cm = agency.device("cm1")
     for made in (open_, shut, half):
         enrolled(agency, made.referral_id, cm)
-    release(agency, cm, open_.referral_id, 6, "police", "prosecutor")
+    release(agency, cm, open_.referral_id, 6, "police", "sao")
     release(agency, cm, half.referral_id, 6, "police")
     board = office.caseloads.board(UserId("cm1"))
     west = next(line for line in board.pairs if line.pair == "west")
@@ -219,7 +219,7 @@ def test_the_defender_reads_three_things_under_a_release_and_nothing_without(off
         assert refused(lambda: office.defenders.one(DEF, ReferralId("client"))) == "not_found"
     assert refused(lambda: office.defenders.one(DEF, ReferralId("other"))) == "not_found"
     cm.send(cm.seal(cm.operation(Op.RELEASE, "client", ReleaseOfInformation(event=ReleaseEvent.REVOKED), base=3)))
-    release(agency, cm, "client", 4, "defender", days=10)
+    release(agency, cm, "client", 4, "opd", days=10)
     (client,) = office.defenders.clients(DEF)
     seen = office.defenders.one(DEF, client.referral_id)
     assert ("SAO1", "done") in {(r.name, r.how) for r in seen.readers}

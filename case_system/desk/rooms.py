@@ -1,0 +1,32 @@
+"""The office's areas of pages, each over the part of the office that it needs."""
+
+from __future__ import annotations
+
+from case_system.desk.caseloads import CaseloadPages, Enrols
+from case_system.desk.defence import DefencePages
+from case_system.desk.devices import DevicePages
+from case_system.desk.duplicates import DuplicatePages
+from case_system.desk.figures import FigurePages
+from case_system.desk.frame import Area
+from case_system.desk.people import PeoplePages
+from case_system.desk.programme import PackPages
+from case_system.desk.rota import RotaPages
+from case_system.desk.search import SearchPages
+from case_system.desk.trail import TrailPages
+from case_system.office.building import Office
+
+
+def rooms(office: Office, service: Enrols) -> tuple[Area, ...]:
+    """Every area, in the order of the navigation."""
+    return (
+        CaseloadPages(office.caseloads, service),
+        SearchPages(office.finding),
+        DuplicatePages(office.duplicates),
+        RotaPages(office.rota),
+        PeoplePages(office.people),
+        DevicePages(office.devices),
+        PackPages(office.pack),
+        FigurePages(office.evaluation),
+        TrailPages(office.trail),
+        DefencePages(office.defenders),
+    )

@@ -1,0 +1,37 @@
+"""The audit trail for administrators: who saw and who did, for a referral or by a person; and the check of its chain.
+
+GET /desk/trail?about=&by=&before=   rows, the newest first      POST /desk/trail/verify   the whole chain
+"""
+
+from __future__ import annotations
+
+from fastapi import Response
+
+from case_system.desk.frame import Frame, Visit
+from case_system.office.trail import Trail
+
+
+class TrailPages:
+    """The page."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+
+    def attach(self, frame: Frame) -> None:
+        """Say the routes and the place."""
+        self._frame = frame
+        frame.place("/desk/trail", "nav.trail", "shield")
+        frame.route("GET /desk/trail", self.show)
+        frame.route("POST /desk/trail/verify", self.verify)
+
+    async def show(self, visit: Visit) -> Response:
+        """Rows that fit what is asked for."""
+        about, by, before = visit.asked("about"), visit.asked("by"), visit.asked("before")
+        number = int(before) if before.isdecimal() and len(before) < 18 else None
+        page = await self._frame.work(self._trail.page, visit.who.user_id, about=about, by=by, before=number)
+        return self._frame.page(visit, "trail.html", page=page, about=about, by=by)
+
+    async def verify(self, visit: Visit) -> Response:
+        """Check the chain and say what was found."""
+        verdict = await self._frame.work(self._trail.verify, visit.who.user_id)
+        return self._frame.page(visit, "trail_verdict.html", verdict=verdict)
