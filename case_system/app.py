@@ -47,6 +47,7 @@ from case_system.store.database import Database
 from case_system.store.engine import Engine, open_engine
 from case_system.store.migrate import Standing, standing
 from case_system.store.notices import NoticeRows
+from case_system.store.roster import Roster
 from case_system.store.sign_ins import SignInRows
 from case_system.store.upkeep import Upkeep, Upkept
 from case_system.streams import Streams
@@ -81,6 +82,7 @@ class System:
     service: CaseService
     accounts: Accounts
     channels: Channels
+    roster: Roster
     sessions: Sessions
     streams: Streams
     dispatcher: Dispatcher
@@ -140,6 +142,7 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
         service=service,
         accounts=Accounts(engine=engine, clock=clock, rng=rng, keys=keys),
         channels=Channels(engine=engine, clock=clock, rng=rng, keys=keys),
+        roster=Roster(engine=engine, clock=clock, rng=rng),
         sessions=Sessions(SignInRows(engine), clock=clock, rng=rng, keys=keys),
         streams=streams,
         dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock, carriers=side_by_side),

@@ -11,9 +11,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from case_system.handoff import Ladder, due_for
-from case_system.record import Record
+from case_system.assignment import speaking
+from case_system.handoff import Ladder, Posts, due_for
+from case_system.matters import Trouble
+from case_system.reasons import Why
+from case_system.record import Pair, Record
+from case_system.reminders import warn_at
 from case_system.turn import WAITS_FOR_SOMEONE, Turn
+from referral.custody import ENDS, started
 from referral.eligibility import Facts, assess
 from referral.eligibility_words import OutlookAnswer
 from referral.lifecycle import Episode, Handoff
@@ -43,6 +48,12 @@ def arrive(turn: Turn) -> None:
         _merge(turn)
         ring(turn)
         _review(turn, told)
+    arm(turn)
+
+
+def arm(turn: Turn) -> None:
+    """Set when the next warning of the intake window is due."""
+    turn.change(intake_warn_at=warn_at(turn.record, turn.world.pack.timers, turn.now))
 
 
 def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
@@ -57,6 +68,23 @@ def _codes(turn: Turn, told: Referral, *, incomplete: bool) -> None:
         pack=told.pack,
     )
     (turn.flag if incomplete else turn.unflag)(Flag.INCOMPLETE)
+    custody(turn, told)
+
+
+def custody(turn: Turn, told: Referral) -> None:
+    """The custody clock as the record says: it runs for an arrest until the person is known to be booked, moved on or let go."""
+    record = turn.record
+    unnamed_or_draft = record.tally or record.incomplete
+    began = None if unnamed_or_draft else started(told, record.recorded_at, record.received_at)
+    end = None if told.whereabouts is None else ENDS.get(told.whereabouts)
+    if began is None or (record.custody_from is None and end is not None):  # over before LEAD heard of it
+        turn.change(custody_from=None, custody_until=None, custody_end=None)
+        return
+    turn.change(custody_from=began)
+    if end is not None:
+        turn.end_custody(end)
+    elif record.custody_end in ENDS.values():  # put right: they are waiting after all
+        turn.change(custody_until=None, custody_end=None)
 
 
 def restate(turn: Turn, told: Referral) -> None:
@@ -78,6 +106,7 @@ def restate(turn: Turn, told: Referral) -> None:
             ring(turn)
         if Ladder.SAO not in turn.scene.climbs:
             _review(turn, told)
+    arm(turn)
 
 
 def _flags(turn: Turn, told: Referral, *, late: bool = True) -> None:
@@ -90,7 +119,7 @@ def _flags(turn: Turn, told: Referral, *, late: bool = True) -> None:
         turn.flag(Flag.OVERRIDE)
     if late and turn.now - record.recorded_at > timedelta(minutes=pack.timers.unsent_officer_minutes):
         turn.flag(Flag.LATE_SYNC)
-    if turn.scene.known_as is not None and not record.tally:
+    if turn.scene.unjudged and not record.tally:
         turn.flag(Flag.POSSIBLE_DUPLICATE)
 
 
@@ -99,21 +128,33 @@ def ring(turn: Turn) -> None:
     record, world, known = turn.record, turn.world, turn.scene.known_as
     if record.episode is not Episode.OPEN or record.handoff is not Handoff.NONE:
         return
-    posts = world.posts
     own = (
         world.pairs.get(known.pair)
         if known is not None and known.pair
         else world.pair_of(known.holder if known else None)
     )
-    if own is not None and own.active and own.members:
-        both = tuple(u for u in (own.case_manager, own.peer) if u is not None and world.users[u].active)
-        others = tuple(u for u in posts.duty + posts.on_call if u not in both)
-        posts = replace(posts, duty=both, on_call=others) if both else posts
+    posts, why = _whom(turn, own)
     if record.whereabouts in RINGING:
-        turn.offer(posts=posts, quiet=turn.scene.scene_rings)
+        turn.offer(posts=posts, quiet=turn.scene.scene_rings, why=why)
     elif record.willing is not Willing.NO:
         due = due_for(record.urgency, turn.now, world.pack.hours)
         turn.tell(posts.duty or posts.on_call or posts.supervisors, NoticeKind.NEW_SOCIAL_CONTACT, due_at=due)
+
+
+def _whom(turn: Turn, own: Pair | None) -> tuple[Posts, Why | None]:
+    """Who is rung first, and why: their own pair, or the pair on duty with somebody who speaks the person's language."""
+    world, posts = turn.world, turn.world.posts
+    if own is not None and own.active:
+        both = world.here(u for u in (own.case_manager, own.peer) if u is not None)
+        if both:
+            others = tuple(u for u in posts.duty + posts.on_call if u not in both)
+            return replace(posts, duty=both, on_call=others), Why.OWN_PAIR
+    language = turn.record.referral.language if turn.record.referral is not None else None
+    also = speaking(language, posts.on_call, world.users)
+    if not also or not posts.duty or speaking(language, posts.duty, world.users):
+        return posts, None
+    others = tuple(u for u in posts.on_call if u not in also)
+    return replace(posts, duty=posts.duty + also, on_call=others), Why.ALSO_SPEAKS
 
 
 def _review(turn: Turn, told: Referral) -> None:
@@ -128,12 +169,9 @@ def _merge(turn: Turn) -> None:
         for p in turn.scene.provisional
         if turn.now - p.received_at <= CALL_CODE_LASTS and p.officer in ("", turn.record.officer, turn.record.made_by)
     ]
-    if not fitting:
+    if len(fitting) != 1:
         if turn.scene.provisional:
-            turn.flag(Flag.NEEDS_ATTENTION)
-        return
-    if len(fitting) > 1:
-        turn.flag(Flag.NEEDS_ATTENTION)
+            turn.ask(Trouble.CALL_CODE_UNCLEAR)
         return
     before: Record = fitting[0]
     turn.merges = before
@@ -144,6 +182,7 @@ def _merge(turn: Turn) -> None:
         accepted_at=before.accepted_at,
         unanswered_since=before.unanswered_since,
         met_by_officer=before.met_by_officer,
+        met_by_staff=before.met_by_staff,
         flags=turn.record.flags | before.flags,
     )
     turn.note(Happening.PROVISIONAL_MERGED)

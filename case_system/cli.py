@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from case_system import commands
+from case_system import commands, rota_commands
 from case_system.app import NotReady
 from case_system.commands import PACK, ROLES, Refusal
 from case_system.keyfolder import KeyFolderError
@@ -108,6 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         leaf(users, verb, commands.user_active, text).add_argument("name", metavar="NAME")
     leaf(users, "list", commands.user_list, "List people.")
+    speaks = leaf(users, "languages", rota_commands.languages, "Set the languages that a person speaks.")
+    speaks.add_argument("name", metavar="NAME")
+    speaks.add_argument("languages", nargs="*", metavar="CODE", help="language codes of the programme pack")
     channel = leaf(users, "channel", commands.user_channel, "List, add, change or remove ways to wake a person.")
     channel.add_argument("name", metavar="NAME")
     channel.add_argument("url", nargs="?", metavar="URL", help="add this Apprise URL; without it, list")
@@ -129,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         leaf(duty, verb, commands.duty, text).add_argument("users", nargs="*", metavar="USER")
     leaf(duty, "show", commands.duty, "Show every post.")
+    _rota(duty, leaf)
 
     code = leaf(branches, "enrol-code", commands.enrol_code, "Make a one-time code that enrols a device.")
     code.add_argument("--role", required=True, choices=ROLES)
@@ -207,6 +211,37 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--identified", action="store_true", help="with names; each referral is audited")
     export.add_argument("--out", type=Path, metavar="FILE")
     return parser
+
+
+def _rota(duty: Any, leaf: Callable[[Any, str, Run, str], argparse.ArgumentParser]) -> None:
+    """Shifts and absences, below `duty`."""
+
+    def acts(name: str, text: str) -> Any:
+        return duty.add_parser(name, help=text, description=text).add_subparsers(
+            dest="act", metavar="ACT", required=True
+        )
+
+    shift = acts("shift", "Who stands on a post from when until when; where no shift runs, the lists stand.")
+    add = leaf(shift, "add", rota_commands.shift, "Put people on a post for a time.")
+    add.add_argument("post", choices=tuple(rota_commands.POSTS))
+    add.add_argument("users", nargs="+", metavar="USER")
+    _span(add)
+    add.add_argument("--weeks", type=int, default=1, metavar="N", help="as often, one week after the other")
+    leaf(shift, "list", rota_commands.shift, "List shifts that are not over.")
+    leaf(shift, "remove", rota_commands.shift, "Take a shift off the rota.").add_argument("shift", metavar="SHIFT")
+    away = acts("away", "Who is away, and who is rung in their place.")
+    put = leaf(away, "set", rota_commands.away, "Somebody is away for a time.")
+    put.add_argument("user", metavar="USER")
+    _span(put)
+    put.add_argument("--cover", metavar="USER", help="who is rung in their place")
+    leaf(away, "clear", rota_commands.away, "Somebody is back.").add_argument("user", metavar="USER")
+    leaf(away, "list", rota_commands.away, "List absences that are not over.")
+
+
+def _span(parser: argparse.ArgumentParser) -> None:
+    said = "the programme's local time, like 2026-03-03T08:00"
+    parser.add_argument("--from", dest="starts", required=True, metavar="TIME", help=said)
+    parser.add_argument("--to", dest="ends", required=True, metavar="TIME", help=said)
 
 
 def _print(args: argparse.Namespace, answer: Any, text: str) -> None:

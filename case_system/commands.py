@@ -73,7 +73,8 @@ def keys_folder(said: str | None, url: str) -> Path:
     return data_folder() / "case-system.keys"
 
 
-def _system(args: argparse.Namespace) -> System:
+def system_of(args: argparse.Namespace) -> System:
+    """The case system that the arguments name; raises Refusal where there is none."""
     url = database_url(args.db)
     _must_exist(url)
     system = app.assemble(url, keys_folder(args.keys, url))
@@ -86,7 +87,8 @@ def _must_exist(url: str) -> None:
         raise Refusal("there is no case system here; run `case-system init`")
 
 
-def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as aligned columns for people."""
     lines = [columns, *([_shown(row[c]) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -152,7 +154,7 @@ def _readable(args: argparse.Namespace) -> Engine:
 
 
 def move(args: argparse.Namespace) -> tuple[Any, str]:
-    source = _system(args).engine
+    source = system_of(args).engine
     to = database_url(args.to)
     target = open_engine(to)
     try:
@@ -167,7 +169,7 @@ def move(args: argparse.Namespace) -> tuple[Any, str]:
 def serve(args: argparse.Namespace) -> tuple[Any, str]:
     check_settings()
     host, port, workers = setting("host", args.host), setting("port", args.port), setting("workers", args.workers)
-    _system(args).engine.dispose()
+    system_of(args).engine.dispose()
 
     def said(address: str) -> None:
         print(json.dumps({"address": address}) if args.json else f"LEAD Field case system at {address}", flush=True)
@@ -187,7 +189,7 @@ def serve(args: argparse.Namespace) -> tuple[Any, str]:
 
 def dispatch(args: argparse.Namespace) -> tuple[Any, str]:
     check_settings()
-    _system(args).engine.dispose()
+    system_of(args).engine.dispose()
     url = database_url(args.db)
 
     def said() -> None:
@@ -198,7 +200,7 @@ def dispatch(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def user_add(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     password = args.password_file.read_text(encoding="utf-8").rstrip("\r\n") if args.password_file else None
     for url in args.channel:
         check_channel(url)
@@ -223,7 +225,7 @@ def user_add(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def user_password(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     system.sessions.set_password(
         UserId(args.name), args.password_file.read_text(encoding="utf-8").rstrip("\r\n"), by=args.by
     )
@@ -236,12 +238,12 @@ def user_password(args: argparse.Namespace) -> tuple[Any, str]:
 
 def user_active(args: argparse.Namespace) -> tuple[Any, str]:
     active = args.verb == "enable"
-    _system(args).accounts.set_active(args.name, active, by=args.by)
+    system_of(args).accounts.set_active(args.name, active, by=args.by)
     return {"user": args.name, "active": active}, f"{args.name} {'may' if active else 'may not'} sign in"
 
 
 def user_list(args: argparse.Namespace) -> tuple[Any, str]:
-    with _system(args).database.read() as reading:
+    with system_of(args).database.read() as reading:
         rows = [
             {
                 "user": u.user_id,
@@ -250,10 +252,11 @@ def user_list(args: argparse.Namespace) -> tuple[Any, str]:
                 "pair": u.pair,
                 "unit": u.unit,
                 "active": u.active,
+                "languages": list(u.languages),
             }
             for u in reading.users().values()
         ]
-    return rows, _table(rows, ("user", "name", "role", "pair", "unit", "active"))
+    return rows, table(rows, ("user", "name", "role", "pair", "unit", "active", "languages"))
 
 
 def user_channel(args: argparse.Namespace) -> tuple[Any, str]:
@@ -262,10 +265,10 @@ def user_channel(args: argparse.Namespace) -> tuple[Any, str]:
         if args.change or args.remove:
             raise Refusal("add a URL, or change or remove a channel, one at a time")
         check_channel(args.url)
-        channels = _system(args).channels
+        channels = system_of(args).channels
         channel = channels.add(args.name, args.url, kinds=kinds or (), hours=args.hours or "", by=args.by)
         return {"user": args.name, "channel": channel}, f"added a channel for {args.name}"
-    channels = _system(args).channels
+    channels = system_of(args).channels
     if args.remove:
         channels.remove(args.remove, of=args.name, by=args.by)
     elif args.change:
@@ -274,7 +277,7 @@ def user_channel(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def channels(args: argparse.Namespace) -> tuple[Any, str]:
-    return _channels(_system(args).channels.listed(failing=args.failing))
+    return _channels(system_of(args).channels.listed(failing=args.failing))
 
 
 def _channels(found: Sequence[Channel]) -> tuple[Any, str]:
@@ -293,11 +296,11 @@ def _channels(found: Sequence[Channel]) -> tuple[Any, str]:
         }
         for c in found
     ]
-    return rows, _table(rows, ("channel", "user", "kind", "active", "hours", "kinds", "failures", "fault", "delivered_at"))  # fmt: skip
+    return rows, table(rows, ("channel", "user", "kind", "active", "hours", "kinds", "failures", "fault", "delivered_at"))  # fmt: skip
 
 
 def duty(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     match args.verb:
         case "set":
             system.accounts.set_post(Post.DUTY, [args.user, *([args.peer] if args.peer else [])], by=args.by)
@@ -314,22 +317,22 @@ def duty(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def pairs(args: argparse.Namespace) -> tuple[Any, str]:
-    with _system(args).database.read() as reading:
+    with system_of(args).database.read() as reading:
         rows = [
             {"pair": p.pair, "case_manager": p.case_manager, "peer": p.peer, "enrolled": p.enrolled, "active": p.active}
             for p in reading.pairs().values()
         ]
-    return rows, _table(rows, ("pair", "case_manager", "peer", "enrolled", "active"))
+    return rows, table(rows, ("pair", "case_manager", "peer", "enrolled", "active"))
 
 
 def enrol_code(args: argparse.Namespace) -> tuple[Any, str]:
-    code = _system(args).accounts.new_code(args.user, Role(args.role), lasts=timedelta(hours=args.hours), by=args.by)
+    code = system_of(args).accounts.new_code(args.user, Role(args.role), lasts=timedelta(hours=args.hours), by=args.by)
     answer = {"code": code.code, "expires_at": to_wire(code.expires_at), "link": link(args.server, code.code)}
     return answer, f"{code.code}\n{answer['link']}"
 
 
 def devices(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     match args.verb:
         case "revoke":
             system.accounts.revoke(args.device, wipe=args.wipe, by=args.by)
@@ -339,37 +342,37 @@ def devices(args: argparse.Namespace) -> tuple[Any, str]:
             return {"device_id": args.device, "release": True}, f"released {args.device} at its next sync"
         case "held":
             rows = exports.held(system.engine)
-            return rows, _table(rows, ("device_id", "op_id", "referral_id", "op", "received_at"))
+            return rows, table(rows, ("device_id", "op_id", "referral_id", "op", "received_at"))
         case "pass":
             receipt = system.service.decide_held(UserId(args.supervisor), args.device, OpId(args.op_id))
             return to_wire(receipt), f"{receipt.op_id} {receipt.outcome}"
         case _:
             rows = exports.devices(system.engine)
-            return rows, _table(rows, ("device_id", "user", "state", "seen_at", "waiting", "oldest_unsent_s", "locked"))
+            return rows, table(rows, ("device_id", "user", "state", "seen_at", "waiting", "oldest_unsent_s", "locked"))
 
 
 def referrals(args: argparse.Namespace) -> tuple[Any, str]:
-    rows = exports.referrals(_system(args).engine)
-    return rows, _table(rows, ("referral_id", "kind", "review", "handoff", "case_manager", "receipt", "flags"))
+    rows = exports.referrals(system_of(args).engine)
+    return rows, table(rows, ("referral_id", "kind", "review", "handoff", "case_manager", "receipt", "flags"))
 
 
 def notices(args: argparse.Namespace) -> tuple[Any, str]:
-    rows = exports.notices(_system(args).engine)
-    return rows, _table(rows, ("notice_id", "referral_id", "recipient", "kind", "state", "sent_at", "acknowledged_at"))
+    rows = exports.notices(system_of(args).engine)
+    return rows, table(rows, ("notice_id", "referral_id", "recipient", "kind", "state", "sent_at", "acknowledged_at"))
 
 
 def audit(args: argparse.Namespace) -> tuple[Any, str]:
-    engine = _system(args).engine
+    engine = system_of(args).engine
     match args.verb:
         case "head":
             n, last = exports.audit_head(engine)
             return {"head": f"{n}:{last}"}, f"{n}:{last}"
         case "show":
             rows = exports.audit_rows(engine, user=args.user, referral_id=args.referral, since=args.since)
-            return rows, _table(rows, ("n", "at", "made_at", "actor", "action", "object_id", "outcome", "device_id"))
+            return rows, table(rows, ("n", "at", "made_at", "actor", "action", "object_id", "outcome", "device_id"))
         case "who-saw":
             rows = exports.who_saw(engine, args.referral_id)
-            return rows, _table(rows, ("at", "user", "through", "outcome", "device_id"))
+            return rows, table(rows, ("at", "user", "through", "outcome", "device_id"))
         case _:
             return _verdict(exports.audit_verdict(engine, args.head))
 
@@ -382,7 +385,7 @@ def _verdict(verdict: Verdict) -> tuple[Any, str]:
 
 
 def upkeep(args: argparse.Namespace) -> tuple[Any, str]:
-    done = _system(args).keep_house()
+    done = system_of(args).keep_house()
     answer = {
         "forgotten": [{"referral_id": referral_id, "why": why} for referral_id, why in done.forgotten],
         "feed_rows": done.feed_rows, "sessions": done.sessions, "codes": done.codes,
@@ -468,11 +471,11 @@ def keys(args: argparse.Namespace) -> tuple[Any, str]:
             return {"key_id": args.key_id, "state": "retired"}, f"retired {args.key_id}"
         case _:
             rows = folder.listed()
-            return rows, _table(rows, ("key_id", "kind", "state"))
+            return rows, table(rows, ("key_id", "kind", "state"))
 
 
 def pack(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     if args.verb == "set":
         foundation.put_in_force(system.engine, read_folder(args.folder), clock=utc_now, by=args.by)
     programme = system.programme()
@@ -480,7 +483,7 @@ def pack(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def export(args: argparse.Namespace) -> tuple[Any, str]:
-    system = _system(args)
+    system = system_of(args)
     if args.what == "referrals":
         rows = exports.export_referrals(
             system.engine, system.keys, system.programme(), clock=utc_now, identified=args.identified, by=args.by

@@ -31,7 +31,7 @@ from referral.problems import ProblemCode
 from referral.views import Flag
 
 log = logging.getLogger(__name__)
-_COUNTING = frozenset({Op.ENROL, Op.CLOSE})
+_COUNTING = frozenset({Op.ENROL, Op.CLOSE, Op.JUDGE_DUPLICATE})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Door:
         """Lock and load everything these operations touch."""
         self.docket.open(sorted({o.referral_id for o in operations}))
         if any(o.op in _COUNTING for o in operations):
-            self.world = replace(self.world, pairs=self.docket.pairs(lock=True))
+            self.world = replace(self.world, pairs=self.docket.pairs(lock=True), line=self.docket.line())
         fresh = [
             self._blank(o, o.made_by, "")
             for o in operations
@@ -262,7 +262,7 @@ class Door:
             indexed = self.docket.indexes(record)
             if indexed.person_index is not None and indexed.person_index != before.person_index:
                 self.docket.meets([indexed])
-                if self.docket.scene(indexed).known_as is not None:
+                if self.docket.scene(indexed).unjudged:
                     judgement = replace(judgement, record=self._flagged(record, Flag.POSSIBLE_DUPLICATE))
                     record = judgement.record or record
         rung = staff_rung(self.docket.scene(record)) | {r.recipient for r in judgement.rings if r.kind in STAFF_NOTICES}

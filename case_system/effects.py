@@ -16,14 +16,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from case_system import arrival
-from case_system.assignment import Full, choose
+from case_system import admission, arrival, rulings
 from case_system.audience import may_act, officers, staff_rung
 from case_system.grants import Relation, may
 from case_system.handoff import Ladder, NoticeStep, Ring, advance_notice, can_notice
+from case_system.matters import NewMatter, Trouble
+from case_system.reasons import Why
 from case_system.record import DESK, Amendment, Record, User
-from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Judgement, Scene, Turn, World
+from case_system.turn import (
+    UNDECIDED,
+    WAITS_FOR_SOMEONE,
+    DoesNotFit,
+    Happened,
+    Judgement,
+    NotTheirs,
+    Scene,
+    Turn,
+    World,
+)
 from referral.codec import from_wire, to_wire
+from referral.custody import CustodyEnd
 from referral.lifecycle import Episode, Handoff, IllegalStep, Release, Review, Role, Step, Track
 from referral.model import Kind, Referral, Whereabouts
 from referral.operations import (
@@ -32,12 +44,11 @@ from referral.operations import (
     Amend,
     ChargeDecision,
     ChargeRecord,
-    Close,
     Contact,
     Create,
-    Enrol,
     Intake,
     NotCompleted,
+    NotCompletedReason,
     OnTheWay,
     Op,
     Operation,
@@ -47,20 +58,13 @@ from referral.operations import (
     ReleaseOfInformation,
     SaoAnswer,
     SaoCall,
-    Vote,
     merge,
 )
 from referral.port import Outcome
 from referral.problems import FieldError, ProblemCode
 from referral.views import Flag, Happening, NoticeKind
 
-
-class _DoesNotFit(Exception):
-    """The step is not possible now; the turn is dropped."""
-
-    def __init__(self, code: ProblemCode = ProblemCode.NOT_POSSIBLE_NOW, *flags: Flag) -> None:
-        super().__init__(code.value)
-        self.code, self.flags = code, flags
+OUT_OF_TOUCH_AFTER = 3  # tries in a row that reached nobody
 
 
 def judge(operation: Operation, actor: User, device_id: str, record: Record, scene: Scene, world: World, *, new: bool) -> Judgement:  # fmt: skip
@@ -77,7 +81,7 @@ def judge(operation: Operation, actor: User, device_id: str, record: Record, sce
         return _again(operation, actor, device_id, record, scene, world)
     if not new and not may_act(operation, actor, record, scene, world):
         if actor.user_id in staff_rung(scene):  # it was theirs when they did it
-            return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW)
+            return _kept(operation, actor, record, world, DoesNotFit(Trouble.NOT_THEIRS_ANY_MORE))
         return Judgement(outcome=Outcome.REFUSED, code=ProblemCode.NOT_PERMITTED, record=record)
     turn = Turn(
         operation=operation, actor=actor, device_id=device_id, world=world, scene=scene,
@@ -85,25 +89,32 @@ def judge(operation: Operation, actor: User, device_id: str, record: Record, sce
     )  # fmt: skip
     try:
         _EFFECTS[operation.op](turn, cast(Any, operation.body))
-    except IllegalStep:
-        return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW)
-    except _DoesNotFit as error:
-        return _kept(operation, actor, record, world, error.code, *error.flags)
+    except IllegalStep as step:
+        closed = step.track is Track.EPISODE and step.state == Episode.CLOSED
+        why = DoesNotFit(Trouble.CLOSED if closed else Trouble.STEP_DOES_NOT_FIT)
+        return _kept(operation, actor, record, world, why, stood=f"{step.track}:{step.state}")
+    except DoesNotFit as why:
+        return _kept(operation, actor, record, world, why)
     except FieldError:  # a later answer that the record cannot hold any more
-        return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW)
+        return _kept(operation, actor, record, world, DoesNotFit(Trouble.ANSWER_DOES_NOT_FIT))
+    except NotTheirs:
+        return Judgement(outcome=Outcome.REFUSED, code=ProblemCode.NOT_PERMITTED, record=record)
     return turn.done()
 
 
-def _kept(
-    operation: Operation, actor: User, record: Record, world: World, code: ProblemCode, *flags: Flag
-) -> Judgement:
-    """Needs attention: counted, flagged, told to who did it and to the supervisors; nothing else changes (S19)."""
-    kept = replace(record, revision=record.revision + 1, flags=record.flags | {Flag.NEEDS_ATTENTION, *flags})
+def _kept(operation: Operation, actor: User, record: Record, world: World, why: DoesNotFit, stood: str | None = None) -> Judgement:  # fmt: skip
+    """Needs attention: counted, flagged, told to who did it and to the supervisors, with the reason for whoever acts on it (S19)."""
+    flags = record.flags | {Flag.NEEDS_ATTENTION, *why.flags}
+    kept = replace(record, revision=record.revision + 1, flags=flags, **why.changes)
     told = tuple(
         Ring(recipient=who, kind=NoticeKind.NEEDS_ATTENTION, round=kept.revision, due_at=world.now, rings=False)
         for who in dict.fromkeys((actor.user_id, *world.posts.supervisors))
     )
-    return Judgement(outcome=Outcome.NEEDS_ATTENTION, code=code, record=kept, rings=told)
+    matter = NewMatter(why=why.why, op=operation.op, by=actor.user_id, stood=stood)
+    said = () if why.said is None else (Happened(what=why.said),)
+    return Judgement(
+        outcome=Outcome.NEEDS_ATTENTION, code=why.code, record=kept, rings=told, happenings=said, matters=(matter,)
+    )
 
 
 def _again(operation: Operation, actor: User, device_id: str, record: Record, scene: Scene, world: World) -> Judgement:
@@ -121,7 +132,13 @@ def _again(operation: Operation, actor: User, device_id: str, record: Record, sc
         return turn.done()
     if operation.op is Op.INCOMPLETE or arrival.kept(body.referral, world.pack.day(world.now)) == record.referral:
         return turn.done()
-    return _kept(operation, actor, record, world, ProblemCode.NOT_POSSIBLE_NOW, Flag.PARALLEL_UPDATE)
+    return _kept(
+        operation,
+        actor,
+        record,
+        world,
+        DoesNotFit(Trouble.OTHER_FORM, ProblemCode.NOT_POSSIBLE_NOW, Flag.PARALLEL_UPDATE),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ the officer's
@@ -160,8 +177,10 @@ def _without(
 
 def _amend(turn: Turn, body: Amend) -> None:
     record = turn.record
-    if record.referral is None or record.episode is Episode.CLOSED:
-        raise _DoesNotFit
+    if record.episode is Episode.CLOSED:
+        raise DoesNotFit(Trouble.CLOSED)
+    if record.referral is None:
+        raise DoesNotFit(Trouble.NOT_ARRIVED)
     unseen = [a for a in record.amendments if a.revision > turn.operation.base and a.device_id != turn.device_id]
     taken = frozenset(leaf for a in unseen for leaf in _leaves(a.changes))
     free, both = _without(body.changes, taken)
@@ -182,7 +201,8 @@ def _amend(turn: Turn, body: Amend) -> None:
 
 def _withdraw(turn: Turn, body: Reason) -> None:
     _steps(turn)
-    turn.change(close_reason="withdrew", holder=None)
+    turn.change(close_reason="withdrew", holder=None, intake_warn_at=None)
+    turn.end_custody(CustodyEnd.CLOSED)
     turn.end_handoff()
     turn.end_sao()
     turn.say(Happening.WITHDRAWN, body.reason)
@@ -190,30 +210,35 @@ def _withdraw(turn: Turn, body: Reason) -> None:
 
 def _ask_withdrawal(turn: Turn, body: Reason) -> None:
     if turn.record.episode is Episode.CLOSED:
-        raise _DoesNotFit
+        raise DoesNotFit(Trouble.CLOSED)
     turn.flag(Flag.WITHDRAWAL_ASKED)
     turn.say(Happening.WITHDRAWAL_ASKED, body.reason)
     turn.tell((turn.record.holder, *turn.world.posts.supervisors), NoticeKind.WITHDRAWAL_ASKED, rings=False)
 
 
 def _sao_call(turn: Turn, body: SaoCall) -> None:
+    """What the officer heard; when nobody answered, what the pack says to do then is written down and shown."""
     if turn.record.kind is not Kind.ARREST:
-        raise _DoesNotFit
-    turn.change(sao_answer=body.answer, sao_confirmed=False)
+        raise DoesNotFit(Trouble.NOT_AN_ARREST)
+    turn.change(sao_answer=body.answer, sao_confirmed=False, no_answer=None)
     turn.say(Happening.SAO_CALLED, body.answer.value)
+    if body.answer is SaoAnswer.NO_ANSWER and turn.record.review in UNDECIDED:
+        then = turn.world.pack.rules.sao_no_answer
+        turn.change(no_answer=then)
+        turn.note(Happening.SAO_NO_ANSWER, then.value)
     if body.answer in (SaoAnswer.APPROVED, SaoAnswer.DECLINED):
         turn.end_sao()
 
 
 def _on_the_way(turn: Turn, body: OnTheWay) -> None:
     record = turn.record
-    if record.episode is Episode.CLOSED or record.tally:
-        raise _DoesNotFit
+    _check_alive(turn)
     if record.referral is not None and record.kind is Kind.ARREST:
         told = replace(
             record.referral, whereabouts=Whereabouts.COMING_IN, eta_at=body.eta_at, destination=body.destination
         )
         turn.change(referral=told, whereabouts=Whereabouts.COMING_IN)
+        arrival.custody(turn, told)
     turn.say(Happening.ON_THE_WAY, body.destination)
     if turn.record.handoff is Handoff.NONE:
         turn.offer(quiet=turn.scene.scene_rings)
@@ -223,19 +248,20 @@ def _met(turn: Turn, body: Any) -> None:
     officer = turn.actor.role is Role.OFFICER
     early = officer and turn.record.handoff in (Handoff.NONE, *WAITS_FOR_SOMEONE)  # the acceptance is still on its way
     if turn.record.episode is Episode.CLOSED:
-        raise _DoesNotFit
+        raise DoesNotFit(Trouble.CLOSED)
     if not early and turn.record.handoff not in (
         Handoff.MET,
         Handoff.INTAKE_COMPLETE,
     ):  # the second of the two confirms
         _steps(turn)
-    if officer:
-        turn.change(met_by_officer=True)
+    turn.change(**{"met_by_officer" if officer else "met_by_staff": True})
+    turn.end_custody(CustodyEnd.MET)
     turn.say(Happening.MET_BY_OFFICER if officer else Happening.MET_BY_CASE_MANAGER)
 
 
 def _not_completed(turn: Turn, body: NotCompleted) -> None:
     _steps(turn)
+    turn.end_custody(CustodyEnd.BOOKED if body.reason is NotCompletedReason.BOOKED else CustodyEnd.NOT_COMPLETED)
     turn.end_handoff()
     turn.say(Happening.NOT_COMPLETED, body.reason.value)
 
@@ -245,8 +271,7 @@ def _accept(turn: Turn, body: Reason) -> None:
     record = turn.record
     if record.handoff is Handoff.ACCEPTED and record.holder == turn.actor.user_id:
         return  # the same person once more, from another place
-    if record.episode is Episode.CLOSED or record.tally:
-        raise _DoesNotFit
+    _check_alive(turn)
     _steps(turn)
     turn.change(holder=turn.actor.user_id, accepted_at=turn.now, unanswered_since=None)
     turn.say(Happening.ACCEPTED)
@@ -266,11 +291,19 @@ def _redirect(turn: Turn, body: Reason) -> None:
 
 def _intake(turn: Turn, body: Intake) -> None:
     _steps(turn)
-    turn.change(intake_on=body.on)
+    turn.change(intake_on=body.on, intake_warn_at=None)
+    turn.settle(frozenset({NoticeKind.INTAKE_DUE}))
     turn.say(Happening.INTAKE_COMPLETE)
 
 
 def _contact(turn: Turn, body: Contact) -> None:
+    """After some tries in a row that reached nobody, the person counts as out of touch until somebody reaches them."""
+    missed = 0 if body.reached else turn.record.missed_contacts + 1
+    turn.change(missed_contacts=missed)
+    if missed >= OUT_OF_TOUCH_AFTER:
+        turn.flag(Flag.OUT_OF_TOUCH)
+    elif body.reached:
+        turn.unflag(Flag.OUT_OF_TOUCH)
     turn.say(Happening.CONTACTED, "reached" if body.reached else "not_reached")
 
 
@@ -293,77 +326,32 @@ def _acknowledge(turn: Turn, body: Acknowledge) -> None:
 
 # ------------------------------------------------------------------------------------------------ the desk's
 def _offer(turn: Turn, body: Reason) -> None:
-    if turn.record.tally or turn.record.episode is Episode.CLOSED:
-        raise _DoesNotFit
+    _check_alive(turn)
     _steps(turn)
     turn.change(handoff=Handoff.NONE)
-    turn.offer()
+    if turn.record.custody_end is CustodyEnd.NOT_COMPLETED:  # waiting again
+        turn.change(custody_until=None, custody_end=None)
+    turn.offer(why=Why.OFFERED_AGAIN)
 
 
 def _records_check(turn: Turn, body: RecordsCheck) -> None:
     if turn.record.referral is None:
-        raise _DoesNotFit
+        raise DoesNotFit(Trouble.NOT_ARRIVED)
+    if turn.record.review not in UNDECIDED:
+        raise IllegalStep(Track.REVIEW, turn.record.review, Step.CHECK_RECORDS)
     if turn.record.review is Review.SUBMITTED:  # what is found later is written down too
         _steps(turn)
-    elif turn.record.review not in UNDECIDED:
-        raise _DoesNotFit
     turn.change(referral=replace(turn.record.referral, exclusions=body.exclusions))
     turn.say(Happening.RECORDS_CHECKED)
-
-
-def _answered(turn: Turn) -> None:
-    turn.end_sao()
-    turn.unflag(Flag.AWAITING_INFO)
-    turn.tell((*sorted(officers(turn.record)), turn.record.holder), NoticeKind.SAO_ANSWERED, rings=False)
-
-
-def _sao_approve(turn: Turn, body: Reason) -> None:
-    _steps(turn)
-    turn.say(Happening.SAO_APPROVED, body.reason)
-    _answered(turn)
-
-
-def _sao_decline(turn: Turn, body: Reason) -> None:
-    _steps(turn)
-    turn.say(Happening.SAO_DECLINED, body.reason)
-    _answered(turn)
 
 
 def _sao_ask(turn: Turn, body: Reason) -> None:
     _steps(turn)
     turn.end_sao()
+    turn.change(no_answer=None)
     turn.flag(Flag.AWAITING_INFO)
     turn.say(Happening.SAO_ASKED, body.reason)
     turn.tell(sorted(officers(turn.record)), NoticeKind.SAO_ANSWERED, rings=False)
-
-
-def _confirm_sao_call(turn: Turn, body: Reason) -> None:
-    match turn.record.sao_answer:
-        case SaoAnswer.APPROVED:
-            turn.step(Track.REVIEW, Step.APPROVE)
-            turn.say(Happening.SAO_APPROVED, body.reason)
-        case SaoAnswer.DECLINED:
-            turn.step(Track.REVIEW, Step.DECLINE)
-            turn.say(Happening.SAO_DECLINED, body.reason)
-        case SaoAnswer.NO_ANSWER | SaoAnswer.CALL_BACK:
-            pass
-        case None:
-            raise _DoesNotFit
-    turn.change(sao_confirmed=True)
-    _answered(turn)
-
-
-def _partner_vote(turn: Turn, body: Vote) -> None:
-    """n of n: the review is approved by the last missing yes of the pack's voting partners."""
-    voting = {partner.id for partner in turn.world.pack.partners if partner.votes}
-    if body.partner not in voting or turn.record.review not in UNDECIDED:
-        raise _DoesNotFit
-    turn.vote = body
-    votes = {**turn.scene.votes, body.partner: body.approve}
-    if all(votes.get(partner) for partner in voting):
-        turn.step(Track.REVIEW, Step.APPROVE, Role.SAO_REVIEWER)  # theirs is one of the votes
-        turn.say(Happening.SAO_APPROVED, "partners")
-        _answered(turn)
 
 
 def _charge(turn: Turn, body: ChargeRecord) -> None:
@@ -372,46 +360,11 @@ def _charge(turn: Turn, body: ChargeRecord) -> None:
     turn.say(Happening.CHARGE_RETURNED if filed else Happening.CHARGE_NOT_FILED)
 
 
-def _enrol(turn: Turn, body: Enrol) -> None:
-    record, world = turn.record, turn.world
-    if record.review is not Review.APPROVED or record.handoff is not Handoff.INTAKE_COMPLETE:
-        raise _DoesNotFit
-    held = world.pair_of(record.holder)
-    chosen = choose(
-        tuple(world.pairs.values()),
-        cap=world.pack.caps.caseload_hard,
-        soft=world.pack.caps.caseload_soft,
-        wanted=body.pair,
-        own=turn.scene.counted_in,
-        holding=held.pair if held else None,
-    )
-    if isinstance(chosen, Full):
-        raise _DoesNotFit(ProblemCode.CAP_REACHED, *((Flag.WAIT_LIST,) if chosen.pair is None else ()))
-    _steps(turn)
-    turn.change(pair=chosen.pair)
-    turn.unflag(Flag.WAIT_LIST)
-    if chosen.counts:
-        turn.counted[chosen.pair] = 1
-    turn.say(Happening.ENROLLED, chosen.why.value)
-
-
-def _close(turn: Turn, body: Close) -> None:
-    enrolled = turn.record.episode is Episode.ENROLLED
-    _steps(turn)
-    if enrolled and turn.record.pair and turn.scene.counted_in is None:
-        turn.counted[turn.record.pair] = -1
-    turn.change(close_reason=body.reason.value)
-    turn.end_handoff()
-    turn.end_sao()
-    turn.say(Happening.CLOSED, body.reason.value)
-
-
-def _reopen(turn: Turn, body: Reason) -> None:
-    if body.reason is None:
-        raise _DoesNotFit
-    _steps(turn)
-    turn.change(close_reason=None, pair=None)
-    turn.say(Happening.REOPENED, body.reason)
+def _check_alive(turn: Turn) -> None:
+    if turn.record.episode is Episode.CLOSED:
+        raise DoesNotFit(Trouble.CLOSED)
+    if turn.record.tally:
+        raise DoesNotFit(Trouble.UNNAMED)
 
 
 def _steps(turn: Turn) -> None:
@@ -437,13 +390,16 @@ _EFFECTS: Mapping[Op, Callable[[Turn, Any], None]] = {
     Op.ACKNOWLEDGE: _acknowledge,
     Op.OFFER: _offer,
     Op.RECORDS_CHECK: _records_check,
-    Op.SAO_APPROVE: _sao_approve,
-    Op.SAO_DECLINE: _sao_decline,
+    Op.SAO_APPROVE: admission.approve,
+    Op.SAO_DECLINE: admission.decline,
     Op.SAO_ASK: _sao_ask,
-    Op.CONFIRM_SAO_CALL: _confirm_sao_call,
-    Op.PARTNER_VOTE: _partner_vote,
+    Op.CONFIRM_SAO_CALL: admission.confirm_call,
+    Op.PARTNER_VOTE: admission.vote,
     Op.CHARGE: _charge,
-    Op.ENROL: _enrol,
-    Op.CLOSE: _close,
-    Op.REOPEN: _reopen,
+    Op.ENROL: admission.enrol,
+    Op.CLOSE: admission.close,
+    Op.REOPEN: admission.reopen,
+    Op.SEND_TO_SAO: admission.send_to_sao,
+    Op.RESOLVE: rulings.resolve,
+    Op.JUDGE_DUPLICATE: rulings.judge_duplicate,
 }

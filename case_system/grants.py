@@ -107,6 +107,9 @@ GRANTS: Mapping[Op, Mapping[Role, frozenset[Relation]]] = MappingProxyType({
     Op.ENROL: {_SUPERVISOR: _ANY},
     Op.CLOSE: {_CM: _HOLDS, _SUPERVISOR: _ANY},
     Op.REOPEN: {_SUPERVISOR: _ANY},
+    Op.SEND_TO_SAO: {_CM: _DESK, _SUPERVISOR: _ANY},
+    Op.RESOLVE: {_CM: _HOLDS, _SUPERVISOR: _ANY},  # some flags are for the supervisor alone: rulings.py
+    Op.JUDGE_DUPLICATE: {_CM: _HOLDS, _SUPERVISOR: _ANY},
 })  # fmt: skip
 
 # The first row that fits counts: an officer's own referral stays process only, whatever else they are to it.
@@ -148,7 +151,7 @@ SHOWN: Mapping[Sight, frozenset[str]] = MappingProxyType({
 # release that names police (42 CFR Part 2).
 PROCESS_SHOWN: frozenset[str] = frozenset({
     "referral_id", "revision", "kind", "receipt", "received_at", "review", "handoff", "charge", "release", "episode", "flags", "officer",
-    "officer_name", "case_manager", "offered_at", "unanswered_since", "timeline",
+    "officer_name", "case_manager", "offered_at", "unanswered_since", "timeline", "recorded_at", "custody", "met_by", "no_answer", "more",
 })  # fmt: skip
 
 _ADMIN, _EVALUATOR, _DEFENDER = Role.ADMINISTRATOR, Role.EVALUATOR, Role.DEFENDER

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from case_system.reasons import Why
+from referral.custody import CustodyClock, CustodyEnd
 from referral.lifecycle import Charge, Episode, Handoff, Release, Review, Role
 from referral.model import Kind, Referral, ReferralId, Urgency, UserId, Whereabouts, Willing
 from referral.operations import SaoAnswer
-from referral.views import Flag
+from referral.programme import NoAnswer
+from referral.views import Flag, Side
 
 DESK = "desk"  # stands for a device where an operation was made on the pages
 SYSTEM = UserId("system")
@@ -31,6 +34,7 @@ class User:
     active: bool = True
     pair: str | None = None
     language: str = "en"
+    languages: tuple[str, ...] = ()  # spoken, as pack codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,5 +104,33 @@ class Record:
     person_index: str | None = None
     scene_index: str | None = None
     incomplete: bool = False  # only the sealed copy of a draft has arrived
+    met_by_staff: bool = False
+    custody_from: datetime | None = None  # the custody clock of an arrest
+    custody_until: datetime | None = None
+    custody_end: CustodyEnd | None = None
+    no_answer: NoAnswer | None = None  # the prosecutor did not answer: what the pack says to do then
+    intake_warn_at: datetime | None = None  # when the next warning of the intake window is due
+    waiting_since: datetime | None = None  # on the list for a pair
+    place_told: bool = False  # the supervisors know that a place is free for this person
+    pair_why: Why | None = None  # why this pair
+    missed_contacts: int = 0  # tries in a row that did not reach the person
     referral: Referral | None = field(default=None, repr=False)
     amendments: tuple[Amendment, ...] = field(default=(), repr=False)
+
+    @property
+    def custody(self) -> CustodyClock | None:
+        """The custody clock, None where none runs."""
+        if self.custody_from is None:
+            return None
+        return CustodyClock(started_at=self.custody_from, ended_at=self.custody_until, end=self.custody_end)
+
+    @property
+    def met_by(self) -> tuple[Side, ...]:
+        """Who has confirmed the meeting."""
+        said = ((Side.OFFICER, self.met_by_officer), (Side.CASE_MANAGER, self.met_by_staff))
+        return tuple(side for side, true in said if true)
+
+    @property
+    def met_lacks(self) -> tuple[Side, ...]:
+        """Who has still to confirm a meeting that somebody confirmed."""
+        return tuple(side for side in Side if side not in self.met_by) if self.met_by else ()

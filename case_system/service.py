@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from case_system import alarms, arrival, enrolment
+from case_system import alarms, arrival, enrolment, reminders
 from case_system.alarms import Alarm, OpenAlarm
 from case_system.assignment import posts
 from case_system.audience import officers, relations
@@ -30,6 +30,7 @@ from case_system.door import Door, blank
 from case_system.feed import Pulled, pull
 from case_system.grants import DESK_ROUTES, Channel, Relation, Sight, sight
 from case_system.handoff import Climb, Ladder, Ring, climb
+from case_system.inquiry import Inquiry
 from case_system.measures import Measures
 from case_system.packs import Packs
 from case_system.ports import Clock, Keys, RandomBytes
@@ -48,7 +49,7 @@ from case_system.storage import (
     StorageError,
 )
 from case_system.transactions import Transactions
-from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World
+from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, Happened, Judgement, Turn, World, world_of
 from case_system.views import as_seen
 from referral.lifecycle import Episode, Role
 from referral.model import Kind, OpId, ReferralId, UserId, is_referral_id
@@ -89,6 +90,7 @@ class CaseService:
         self._storage, self._clock, self._rng, self._keys, self._packs = storage, clock, rng, keys, packs
         self._transactions = Transactions(storage, packs)
         self._refusals = Refusals()
+        self.inquiry = Inquiry(self._transactions, packs, clock, self.sheet)
 
     # ------------------------------------------------------------------------------------------------ devices
     def enrol(self, request: EnrolRequest) -> Enrolment:
@@ -265,14 +267,7 @@ class CaseService:
 
     def board(self, actor: UserId) -> Board:
         """What lies on the desk for one person; empty lists for who has no desk work."""
-        now = self._clock()
-        with self._reading() as reading:
-            users, pairs = reading.users(), reading.pairs()
-            pack = self._packs.programme(reading.agency().pack_digest)
-            world = World(now=now, pack=pack, users=users, posts=posts(reading.rota(), users.values()), pairs=pairs)
-            reader = users.get(actor)
-            if reader is None or not reader.active:
-                raise Refused(ProblemCode.NOT_SIGNED_IN)
+        with self.inquiry.reading(actor) as (reading, reader, world):
             return lay_out(reader, reading.open_work(), reading.climbs(), reading.rung(), world, reading.unsent())
 
     def look(self, actor: UserId, referral_id: ReferralId) -> Record:
@@ -381,9 +376,11 @@ class CaseService:
     def climb(self, now: datetime) -> datetime | None:
         """Stage the notices of every rung that is due, announce and expire others; when to look again (None: nothing waits)."""
         with self._reading() as reading:
-            next_at = reading.next_work()
+            next_at, facts = reading.next_work(), reading.agency()
             due = self._alarms(reading, now)
-        if not due and (next_at is None or next_at > now):
+            caps = self._packs.programme(facts.pack_digest).caps
+            news = reminders.place_news(tuple(reading.pairs().values()), reading.line(), caps)
+        if not due and not news and (next_at is None or next_at > now):
             return next_at
 
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> datetime | None:
@@ -396,6 +393,7 @@ class CaseService:
                 record = docket.record(referral_id)
                 if record is not None:
                     door.put_quietly(self._rung(record, offer, docket, world))
+            self._remind(docket, door, world)
             return None
 
         self._write(now, work)
@@ -409,7 +407,7 @@ class CaseService:
             return ()
         pack, users = self._packs.programme(reading.agency().pack_digest), reading.users().values()
         raised = reading.raised(pack.day(now).toordinal())
-        return alarms.due(holders, posts(reading.rota(), users).supervisors, users, raised, now, pack)
+        return alarms.due(holders, posts(reading.rota(), users, now).supervisors, users, raised, now, pack)
 
     def open_alarms(self, actor: UserId) -> Sequence[OpenAlarm]:
         """The alarms that lie on a person's desk."""
@@ -427,6 +425,23 @@ class CaseService:
 
         if not self._write(now, work):
             raise Refused(ProblemCode.NOT_FOUND)
+
+    @staticmethod
+    def _remind(docket: Docket, door: Door, world: World) -> None:
+        """Warn of intakes that are due, and tell of places that are free."""
+        for referral_id in docket.due_intakes(world.now):
+            record = docket.record(referral_id)
+            if record is not None:
+                docket.audit(Deed(actor=SYSTEM, action="warn", object_id=record.referral_id, outcome="intake_due"))
+                door.put_quietly(reminders.warn(record, world))
+        news = reminders.place_news(tuple(world.pairs.values()), docket.line(), world.pack.caps)
+        docket.open([waiting.referral_id for waiting, _ in news])
+        for waiting, free in news:
+            record = docket.record(waiting.referral_id)
+            if record is not None and record.waiting_since is not None:
+                outcome = "place_free" if free else "place_taken"
+                docket.audit(Deed(actor=SYSTEM, action="tell", object_id=record.referral_id, outcome=outcome))
+                door.put_quietly(reminders.place(record, docket.scene(record), free, world))
 
     @staticmethod
     def _rung(record: Record, offer: Climb, docket: Docket, world: World) -> Judgement:
@@ -538,7 +553,7 @@ class CaseService:
     # ------------------------------------------------------------------------------------------------ transactions
     def _world(self, docket: Docket, pack: Programme, now: datetime) -> World:
         users, rota = docket.people()
-        return World(now=now, pack=pack, users=users, posts=posts(rota, users.values()), pairs=docket.pairs(lock=False))
+        return world_of(now, pack, users, rota, docket.pairs(lock=False))
 
     def _reading(self) -> AbstractContextManager[Reading]:
         return self._transactions.reading()

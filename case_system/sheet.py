@@ -108,6 +108,7 @@ def lay(record: Record, seen: Sight, related: frozenset[Relation], beside: Besid
         record = replace(
             record, handoff=handoff, release=Release.NONE, flags=record.flags - NOT_FOR_POLICE,
             episode=Episode.OPEN if record.episode is Episode.ENROLLED else record.episode, pair=None,
+            pair_why=None, waiting_since=None, intake_on=None, missed_contacts=0,
         )  # fmt: skip
     under = seen is Sight.WHOLE and (
         record.episode is Episode.ENROLLED or record.release is not Release.NONE or record.pair is not None

@@ -20,9 +20,10 @@ from datetime import datetime
 from typing import Protocol
 
 from case_system.alarms import Alarm, Holder, OpenAlarm, Raised
-from case_system.assignment import Post
+from case_system.assignment import Rota, Waiting
 from case_system.audit import Deed
 from case_system.handoff import Climb
+from case_system.matters import Matter
 from case_system.measures import Measures
 from case_system.record import Pair, Record, User
 from case_system.sheet import Beside
@@ -33,7 +34,7 @@ from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import ChangeKind, Heartbeat, Outcome, Receipt
 from referral.problems import ProblemCode
 from referral.programme import Programme
-from referral.views import NoticeView, TimelineEntry
+from referral.views import Flag, NoticeView, TimelineEntry
 
 KEPT_ASIDE = 8  # different bytes under one number of a device
 
@@ -181,8 +182,12 @@ class Docket(Protocol):
         """Mark it used and put down the device."""
         ...
 
-    def people(self) -> tuple[Mapping[UserId, User], Mapping[Post, Sequence[UserId]]]:
-        """Everyone, and the rota."""
+    def people(self) -> tuple[Mapping[UserId, User], Rota]:
+        """Everyone, and the rota as far as it is not over."""
+        ...
+
+    def line(self) -> tuple[Waiting, ...]:
+        """Who waits for a pair, in order; true while the pairs are locked."""
         ...
 
     def pairs(self, *, lock: bool) -> Mapping[str, Pair]: ...
@@ -272,6 +277,10 @@ class Docket(Protocol):
         """Open climbs whose next rung is due, their referrals locked and opened."""
         ...
 
+    def due_intakes(self, now: datetime) -> Sequence[ReferralId]:
+        """Referrals whose next warning of the intake window is due, locked and opened."""
+        ...
+
     def announce(self, now: datetime) -> int:
         """Put notices whose time has come into their readers' feeds."""
         ...
@@ -353,7 +362,27 @@ class Reading(Protocol):
         """Who was rung about each referral that is not closed."""
         ...
 
-    def rota(self) -> Mapping[Post, Sequence[UserId]]: ...
+    def rota(self) -> Rota: ...
+    def matters(self) -> Sequence[Matter]:
+        """Every open matter, oldest first."""
+        ...
+
+    def flagged(self, flags: Collection[Flag]) -> Sequence[Record]:
+        """Unopened records with one of these flags, oldest first; of closed ones only those that need attention."""
+        ...
+
+    def alike(self, persons: Collection[str]) -> Sequence[Record]:
+        """Unopened records with these blind indexes that are not closed."""
+        ...
+
+    def judged(self) -> frozenset[frozenset[ReferralId]]:
+        """Every two referrals whose likeness a person has decided about."""
+        ...
+
+    def line(self) -> tuple[Waiting, ...]:
+        """Who waits for a pair, in order."""
+        ...
+
     def holders(self) -> Sequence[Holder]:
         """Devices in service that said they hold unsent work."""
         ...

@@ -16,17 +16,20 @@ from case_system.audience import officers
 from case_system.grants import Channel, Relation, Sight, sight
 from case_system.record import Record, User
 from referral.codec import to_wire
+from referral.custody import CustodyClock, CustodyEnd
 from referral.lifecycle import Episode, Handoff, Release
-from referral.model import Person, Referral, UserId
-from referral.views import Flag, Happening, ReferralView, TimelineEntry
+from referral.model import Person, Referral, UserId, utc
+from referral.views import Flag, Happening, ReferralView, Side, TimelineEntry, spoken
 
 NOT_FOR_POLICE = frozenset({Flag.POSSIBLE_DUPLICATE, Flag.WAIT_LIST, Flag.OUT_OF_TOUCH})
-CLINICAL = frozenset({
+CLINICAL = frozenset({  # and what would tell that LEAD knows the person
     Happening.CONTACTED, Happening.INTAKE_COMPLETE, Happening.RELEASE_CHANGED, Happening.ENROLLED, Happening.CLOSED,
-    Happening.REOPENED, Happening.MET_BY_CASE_MANAGER,
+    Happening.REOPENED, Happening.MET_BY_CASE_MANAGER, Happening.WAIT_LISTED, Happening.OVER_SOFT_LINE,
+    Happening.DUPLICATE_JUDGED, Happening.VOTED_YES, Happening.VOTED_NO,
 })  # fmt: skip
 _UNDER_RELEASE = frozenset({Happening.INTAKE_COMPLETE, Happening.CLOSED, Happening.MET_BY_CASE_MANAGER})
-_REASONS_STAY = frozenset({Happening.REDIRECTED, Happening.SAO_ASKED})
+_REASONS_STAY = frozenset({Happening.REDIRECTED, Happening.SAO_ASKED, Happening.OFFERED, Happening.RESOLVED})
+_SEEN_ENDS = frozenset({CustodyEnd.BOOKED, CustodyEnd.TRANSFERRED, CustodyEnd.RELEASED})  # the officer's own answers
 
 
 def name_of(users: Mapping[UserId, User], user_id: str | None) -> str | None:
@@ -44,9 +47,9 @@ def view(
     related = {Relation.MADE, Relation.HOLDS} if reader.user_id in officers(record) else {Relation.HOLDS}
     match sight(Channel.DEVICE, reader.role, related):
         case Sight.WHOLE:
-            return _view(record, reader, users, lines)
+            return spoken(_view(record, reader, users, lines))
         case Sight.PROCESS:
-            return _for_officer(record, _view(record, reader, users, lines))
+            return spoken(_for_officer(record, _view(record, reader, users, lines)))
         case _:
             return None
 
@@ -92,10 +95,26 @@ def _view(record: Record, reader: User, users: Mapping[UserId, User], lines: Seq
         offered_at=record.offered_at,
         unanswered_since=record.unanswered_since,
         mine=record.holder == reader.user_id,
+        recorded_at=utc(record.recorded_at),
+        custody=record.custody,
+        met_by=record.met_by,
+        no_answer=record.no_answer,
+        waiting_since=record.waiting_since,
         timeline=tuple(replace(line, by=name_of(users, line.by)) for line in lines),
         referral=record.referral,
         extra=extra,
     )
+
+
+def _officers_clock(record: Record) -> CustodyClock | None:
+    """The custody clock without an end that would tell of a meeting which only the case manager has confirmed."""
+    clock = record.custody
+    if clock is None or clock.end is None or clock.end in _SEEN_ENDS or record.police_released:
+        return clock
+    hidden = (clock.end is CustodyEnd.MET and not record.met_by_officer) or (
+        clock.end is CustodyEnd.CLOSED and record.close_reason != "withdrew"
+    )
+    return replace(clock, ended_at=None, end=None) if hidden else clock
 
 
 def _for_officer(record: Record, whole: ReferralView) -> ReferralView:
@@ -117,6 +136,9 @@ def _for_officer(record: Record, whole: ReferralView) -> ReferralView:
         release=record.release if open_to_police else Release.NONE,
         flags=tuple(flag for flag in whole.flags if flag not in NOT_FOR_POLICE),
         mine=False,
+        custody=_officers_clock(record),
+        met_by=tuple(side for side in record.met_by if side is Side.OFFICER or open_to_police),
+        waiting_since=None,
         timeline=tuple(
             replace(line, code=None) if line.what in _REASONS_STAY else line
             for line in whole.timeline

@@ -18,7 +18,7 @@ from field_app.store.records import Page, Records, Row, Shelf
 from referral.codec import from_wire, to_wire
 from referral.model import Kind, OpId, Referral, ReferralId
 from referral.operations import Operation, decode
-from referral.views import CaseloadView, NoticeView, ReferralView
+from referral.views import CaseloadView, NoticeView, ReferralView, heard
 
 Json = Any
 T = TypeVar("T")
@@ -96,10 +96,10 @@ class Holdings:
         if row is None:
             return None
         if whole:
-            return from_wire(ReferralView, dict(row.data), keep_unknown=True)
+            return heard(from_wire(ReferralView, dict(row.data), keep_unknown=True))
         if (brief := self._briefs.get(referral_id)) is None:
             wire = {name: value for name, value in row.data.items() if name not in _LONG}
-            brief = self._briefs[referral_id] = from_wire(ReferralView, wire, keep_unknown=True)
+            brief = self._briefs[referral_id] = heard(from_wire(ReferralView, wire, keep_unknown=True))
         return brief
 
     def operations(self, referral_id: ReferralId) -> tuple[Operation, ...]:

@@ -18,6 +18,7 @@ from field_app.holdings import Record
 from field_app.snapshot import Call, Delivery, Me, ReferralRow
 from field_app.store.outbox import Entry
 from referral.codec import to_wire
+from referral.custody import ENDS, CustodyClock
 from referral.lifecycle import (
     Charge,
     Episode,
@@ -32,10 +33,10 @@ from referral.lifecycle import (
 )
 from referral.model import Kind, OpId, Referral, ReferralId, Urgency, Whereabouts, Willing
 from referral.numbers import call_code
-from referral.operations import OPERATIONS, OnTheWay, Op, Operation, ReleaseOfInformation, allowed
+from referral.operations import OPERATIONS, OnTheWay, Op, Operation, ReleaseOfInformation, SaoAnswer, SaoCall, allowed
 from referral.problems import ProblemCode
 from referral.programme import Programme
-from referral.views import Flag, ReferralView
+from referral.views import Flag, ReferralView, Side
 
 Json = Any
 
@@ -107,6 +108,8 @@ def row(
         known.setdefault("mine", True)
         known["receipt"] = known.get("receipt") or record.receipt
         known["received_at"] = known.get("received_at") or record.received_at
+        if view is None:
+            known["recorded_at"], known["custody"] = record.made_at, _own_clock(record)
     base = ReferralRow(
         referral_id=referral_id,
         title=title_of(wire),
@@ -121,6 +124,9 @@ def row(
     )
     for operation in operations:
         base = projected(base, operation, me)
+        if isinstance(operation.body, SaoCall):  # what the programme says to do then
+            silent = operation.body.answer is SaoAnswer.NO_ANSWER
+            base = replace(base, no_answer=programme.rules.sao_no_answer.value if silent else None)
     if base.to_finish and base.episode is Episode.CLOSED:
         base = replace(base, to_finish=())
     call = call_for(base, wire, standing, programme)
@@ -136,7 +142,9 @@ def projected(row: ReferralRow, operation: Operation, me: Me) -> ReferralRow:
             return replace(row, handoff=Handoff.REDIRECTED, case_manager=None, mine=False)
         case Op.MET:
             done = row.handoff is Handoff.INTAKE_COMPLETE
-            return row if done else replace(row, handoff=Handoff.MET, nobody_answered=False)
+            side = Side.OFFICER if me.role is Role.OFFICER else Side.CASE_MANAGER
+            by = row.met_by if side in row.met_by else (*row.met_by, side)
+            return replace(row, met_by=by, handoff=row.handoff if done else Handoff.MET, nobody_answered=False)
         case Op.NOT_COMPLETED:
             return replace(row, handoff=Handoff.NOT_COMPLETED, nobody_answered=False)
         case Op.INTAKE:
@@ -221,6 +229,16 @@ def state_word(row: ReferralRow) -> str:
     return "recorded" if row.review is None else row.review.value
 
 
+def _own_clock(record: Record) -> CustodyClock | None:
+    """The custody clock of an arrest that the case system has not told of yet."""
+    wire = record.wire
+    over = _WHEREABOUTS.get(wire.get("whereabouts")) in ENDS
+    if record.kind is not Kind.ARREST or over or wire.get("willing") == Willing.NO.value or record.shrunk:
+        return None
+    said = wire.get("occurred_at")
+    return CustodyClock(started_at=record.made_at if said is None else datetime.fromisoformat(said))
+
+
 def _of_view(view: ReferralView) -> dict[str, Any]:
     return {
         "kind": view.kind,
@@ -238,6 +256,10 @@ def _of_view(view: ReferralView) -> dict[str, Any]:
         "offered_at": view.offered_at,
         "nobody_answered": view.unanswered_since is not None and view.handoff is Handoff.OFFERED,
         "mine": view.mine,
+        "recorded_at": view.recorded_at,
+        "custody": view.custody,
+        "met_by": view.met_by,
+        "no_answer": view.no_answer,
     }
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from referral.custody import CustodyClock
 from referral.lifecycle import Charge, Episode, Handoff, Release, Review, Role
 from referral.model import Kind, OpId, Referral, ReferralId, Urgency, UserId, Whereabouts
 from referral.operations import Op
 from referral.problems import ProblemCode
 from referral.programme import Programme
-from referral.views import CaseloadView, Flag, NoticeKind, TimelineEntry
+from referral.views import CaseloadView, Flag, NoticeKind, Side, TimelineEntry
 
 
 class Phase(StrEnum):
@@ -113,6 +114,10 @@ class ReferralRow:
     nobody_answered: bool = False
     shrunk: bool = False  # 24 h after receipt: number, date and state only
     mine: bool = False
+    recorded_at: datetime | None = None
+    custody: CustodyClock | None = None  # since when a person under arrest has been waiting
+    met_by: tuple[Side, ...] = ()  # who has confirmed the meeting, as far as this reader may know
+    no_answer: str | None = None  # the prosecutor did not answer: what the programme says to do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

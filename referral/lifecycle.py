@@ -128,6 +128,7 @@ ROWS: tuple[Row, ...] = (
     # review: the server decides; the SAO may answer before the paper is through, because a person waits in cuffs
     (Track.REVIEW, (Review.SUBMITTED,), Step.CHECK_RECORDS, Review.RECORDS_CHECK, _DESK),
     (Track.REVIEW, (Review.SUBMITTED, Review.RECORDS_CHECK), Step.SEND_TO_SAO, Review.SAO_REVIEW, _DESK | _SYSTEM),
+    (Track.REVIEW, (Review.DECLINED,), Step.SEND_TO_SAO, Review.SAO_REVIEW, _SUPERVISOR),  # asked again, with new facts
     (Track.REVIEW, (Review.SUBMITTED, Review.RECORDS_CHECK, Review.SAO_REVIEW, Review.NEED_INFO), Step.APPROVE, Review.APPROVED, _SAO),
     (Track.REVIEW, (Review.SUBMITTED, Review.RECORDS_CHECK, Review.SAO_REVIEW, Review.NEED_INFO), Step.DECLINE, Review.DECLINED, _SAO),
     (Track.REVIEW, (Review.SUBMITTED, Review.RECORDS_CHECK, Review.SAO_REVIEW), Step.ASK_INFO, Review.NEED_INFO, _SAO | _DESK),

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from referral.codec import canonical, from_wire, parse, to_wire
+from referral.decisions import JudgeDuplicate, Resolve
 from referral.lifecycle import Role, Step, Track
 from referral.model import NOTE_LIMIT, Exclusions, Referral, ReferralId, UserId, aware, check_code, check_user
 from referral.problems import FieldError, ProblemCode
@@ -55,6 +56,9 @@ class Op(StrEnum):
     ENROL = "enrol"
     CLOSE = "close"
     REOPEN = "reopen"
+    SEND_TO_SAO = "send_to_sao"
+    RESOLVE = "resolve"
+    JUDGE_DUPLICATE = "judge_duplicate"
 
 
 class SaoAnswer(StrEnum):
@@ -75,6 +79,15 @@ class ReleaseEvent(StrEnum):
     VERBAL = "verbal"
     SIGNED = "signed"
     REVOKED = "revoked"
+
+
+class ConsentMethod(StrEnum):
+    """How consent was given."""
+
+    IN_PERSON = "in_person"
+    ON_PAPER = "on_paper"
+    ON_SCREEN = "on_screen"
+    BY_PHONE = "by_phone"
 
 
 class ChargeDecision(StrEnum):
@@ -193,12 +206,13 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOfInformation:
-    """Consent of the person: its scope, the parties named and its last day (42 CFR 2.31)."""
+    """Consent of the person: its scope, the parties named, its last day (42 CFR 2.31), and how it was given."""
 
     event: ReleaseEvent
     parties: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
     expires_on: date | None = None
+    method: ConsentMethod | None = None
 
     def __post_init__(self) -> None:
         for path, codes in (("body.parties", self.parties), ("body.scope", self.scope)):
@@ -240,9 +254,13 @@ class ChargeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrol:
-    """To this pair, or (None) to the pair that the assignment rule chooses."""
+    """To this pair, or (None) to the pair that the assignment rule chooses. reason: a pack code, needed out of turn."""
 
     pair: str | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_code("body.reason", self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +270,7 @@ class Close:
 
 Body = (
     Create | Amend | Reason | SaoCall | OnTheWay | Met | NotCompleted | Intake | Contact | ReleaseOfInformation
-    | Acknowledge | RecordsCheck | Vote | ChargeRecord | Enrol | Close
+    | Acknowledge | RecordsCheck | Vote | ChargeRecord | Enrol | Close | Resolve | JudgeDuplicate
 )  # fmt: skip
 
 
@@ -301,6 +319,9 @@ OPERATIONS: Mapping[Op, OperationRule] = MappingProxyType({
     Op.ENROL: OperationRule(body=Enrol, roles=_SUPERVISOR, steps=((Track.EPISODE, Step.ENROL),), from_device=False),
     Op.CLOSE: OperationRule(body=Close, roles=_DESK, steps=((Track.EPISODE, Step.CLOSE),)),
     Op.REOPEN: OperationRule(body=Reason, roles=_SUPERVISOR, steps=((Track.EPISODE, Step.REOPEN),), from_device=False),
+    Op.SEND_TO_SAO: OperationRule(body=Reason, roles=_DESK, steps=((Track.REVIEW, Step.SEND_TO_SAO),), from_device=False),
+    Op.RESOLVE: OperationRule(body=Resolve, roles=_DESK, from_device=False),
+    Op.JUDGE_DUPLICATE: OperationRule(body=JudgeDuplicate, roles=_DESK, from_device=False),
 })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from case_system.admission import OPEN_TO_VOTES
 from case_system.grants import Relation, may
 from case_system.record import Record
 from case_system.turn import UNDECIDED
@@ -103,7 +104,7 @@ def _fits(button: Button, record: Record, role: Role) -> bool:
         case Op.RECORDS_CHECK:
             return arrest and record.referral is not None and record.review in UNDECIDED
         case Op.PARTNER_VOTE:
-            return record.review in UNDECIDED
+            return record.review in OPEN_TO_VOTES and record.episode is Episode.OPEN
         case Op.CONTACT:
             return record.handoff in (Handoff.ACCEPTED, Handoff.MET, Handoff.INTAKE_COMPLETE, Handoff.NOT_COMPLETED)
         case Op.RELEASE:

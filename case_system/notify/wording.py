@@ -20,6 +20,9 @@ LINES: Mapping[Kind, tuple[str, str]] = MappingProxyType({
     NoticeKind.NEEDS_ATTENTION: ("LEAD Field: one of your steps needs attention.", "LEAD Field: uno de sus pasos necesita atención."),
     NoticeKind.NEW_SOCIAL_CONTACT: ("LEAD Field: a new referral is waiting.", "LEAD Field: hay un referido nuevo en espera."),
     NoticeKind.WITHDRAWAL_ASKED: ("LEAD Field: a withdrawal was asked for.", "LEAD Field: pidieron retirar un referido."),
+    NoticeKind.INTAKE_DUE: ("LEAD Field: an intake is due.", "LEAD Field: hay un ingreso pendiente."),
+    NoticeKind.OVER_SOFT_LINE: ("LEAD Field: a caseload passed its soft line.", "LEAD Field: una pareja pasó su línea de aviso."),
+    NoticeKind.PLACE_FREE: ("LEAD Field: a place is free for a person who waits.", "LEAD Field: hay lugar para una persona que espera."),
     NoticeKind.SAO_ANSWERED: ("LEAD Field: the prosecutor has answered.", "LEAD Field: la fiscalía respondió."),
     AlarmKind.UNSENT_WORK: ("LEAD Field: a device has held unsent work for too long.", "LEAD Field: un equipo guarda trabajo sin enviar desde hace demasiado."),
 })  # fmt: skip

@@ -89,10 +89,11 @@ class Caseloads:
         with self._entry.transactions.reading() as reading:
             lines = self._lines(reading)
             work = reading.open_work()
+            order = {waiting.referral_id: n for n, waiting in enumerate(reading.line())}
             names = {user.user_id: user.name for user in reading.users().values()}
         caps = self._entry.transactions.pack().caps
         ready = [r for r in work if waits_for_a_pair(r)]
-        waiting = sorted((r for r in ready if Flag.WAIT_LIST in r.flags), key=_turn)
+        waiting = sorted((r for r in ready if Flag.WAIT_LIST in r.flags), key=lambda r: order.get(r.referral_id, 0))
         return CaseloadBoard(
             pairs=lines, soft=caps.caseload_soft, cap=caps.caseload_hard, waiting=tuple(waiting),
             ready=tuple(sorted((r for r in ready if Flag.WAIT_LIST not in r.flags), key=_turn)), names=names,

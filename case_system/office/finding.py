@@ -14,7 +14,6 @@ from datetime import date
 from typing import Protocol
 
 from case_system import sealing
-from case_system.assignment import posts
 from case_system.audience import stands
 from case_system.audit import Deed
 from case_system.grants import Channel, Duty, Sight, sight
@@ -22,7 +21,7 @@ from case_system.office.entry import Entry, asking
 from case_system.ports import Keys
 from case_system.record import Record, User
 from case_system.storage import Reading
-from case_system.turn import World
+from case_system.turn import World, world_of
 from case_system.views import as_seen
 from referral.lifecycle import Episode, Handoff, Review, Role
 from referral.model import Kind, ReferralId, UserId
@@ -111,7 +110,7 @@ class Finding:
         now, pack = self._entry.clock(), self._entry.transactions.pack()
         with self._entry.transactions.reading() as reading:
             users = reading.users()
-            world = World(now=now, pack=pack, users=users, posts=posts(reading.rota(), users.values()), pairs=reading.pairs())  # fmt: skip
+            world = world_of(now, pack, users, reading.rota(), reading.pairs())
             rung = reading.rung()
             seen = [(r, s) for r in rows if (s := _sight(user, r, rung, world)) is not Sight.NOTHING]
             found = self._named(reading, seen, query.name, query.born) if query.name is not None else [Found(record=r) for r, _ in seen]  # fmt: skip

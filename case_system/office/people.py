@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from case_system.assignment import posts
 from case_system.audit import Deed
 from case_system.door import Door
 from case_system.grants import Duty, manages
@@ -22,7 +21,7 @@ from case_system.office.entry import Entry, asking
 from case_system.ports import Keys, RandomBytes
 from case_system.record import User
 from case_system.storage import AgencyFacts, Docket, NotSo, Standing
-from case_system.turn import Judgement, World
+from case_system.turn import Judgement, world_of
 from case_system.ways import Channel
 from referral.lifecycle import Role
 from referral.model import UserId
@@ -155,9 +154,7 @@ class People:
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> None:
             concerned = docket.resettle(user_id, said)
             users, rota = docket.people()
-            world = World(
-                now=now, pack=pack, users=users, posts=posts(rota, users.values()), pairs=docket.pairs(lock=False)
-            )
+            world = world_of(now, pack, users, rota, docket.pairs(lock=False))
             docket.open(concerned)
             door = Door(docket=docket, world=world, keys=self._keys, rng=self._rng)
             for referral_id in concerned:

@@ -61,7 +61,7 @@ class DutyRota:
         lines = tuple(
             PostLine(
                 post=post,
-                standing=tuple(users[who] for who in rota.get(post, ()) if who in users),
+                standing=tuple(users[who] for who in rota.lists.get(post, ()) if who in users),
                 may_stand=tuple(u for u in by_name if u.role in POST_ROLES[post]),
             )
             for post in Post

@@ -26,14 +26,14 @@ from case_system.store import lookups, schema, sheets, staff, writing
 from case_system.store.ledger import close
 from case_system.store.opened import Opened
 from case_system.store.records import plain, row_of
-from case_system.turn import Judgement, NoticeFact
+from case_system.turn import Judgement, NoticeFact, OpenMatter
 from case_system.waking import at_night
 from referral.lifecycle import Episode, Handoff, Release
 from referral.model import OpId, ReferralId, UserId
 from referral.port import ChangeKind, Heartbeat
 from referral.problems import ProblemCode
 from referral.programme import Timers
-from referral.views import Flag
+from referral.views import Flag, Happening
 
 _OPEN_NOTICES = (NoticeState.STAGED.value, NoticeState.SENT.value)
 
@@ -55,6 +55,9 @@ class SqlDocket(Opened):
         self._new_climbs: dict[tuple[ReferralId, Ladder, int], tuple[Climb, bool]] = {}  # and whether it has ended
         self._new_votes: list[dict[str, Any]] = []
         self._releases: list[dict[str, Any]] = []
+        self._new_matters: dict[str, dict[str, Any]] = {}
+        self._settled_matters: dict[str, dict[str, Any]] = {}
+        self._likenesses: list[dict[str, Any]] = []
         self._counted: dict[str, int] = defaultdict(int)
         self._merged: list[tuple[ReferralId, ReferralId]] = []
         self._shredded: set[ReferralId] = set()
@@ -149,12 +152,47 @@ class SqlDocket(Opened):
         if judgement.release is not None:
             said = judgement.release
             self._releases.append(
-                {"referral_id": here, "event": said.event.value, "parties": " ".join(sorted(said.parties)), "scope": " ".join(sorted(said.scope)), "expires_on": said.expires_on, "user_id": actor, "at": self._now}
+                {"referral_id": here, "event": said.event.value, "parties": " ".join(sorted(said.parties)), "scope": " ".join(sorted(said.scope)), "expires_on": said.expires_on, "method": said.method and said.method.value, "user_id": actor, "at": self._now}
             )  # fmt: skip
         for pair, change in judgement.counted.items():
             self._counted[pair] += change
         if judgement.shred:
             self._shredded.add(here)
+        self._put_matters(judgement, here, actor)
+        if judgement.judged is not None:
+            said_of = judgement.judged
+            self._judge(here, said_of.other, said_of.decision)
+            self._likenesses.append(
+                {"referral_id": here, "other_id": said_of.other, "decision": said_of.decision.value, "user_id": actor, "at": self._now}
+            )  # fmt: skip
+
+    def _put_matters(self, judgement: Judgement, here: ReferralId, actor: str) -> None:
+        for matter_id, decision in judgement.resolved.items():
+            ended = {"settled_at": self._now, "settled_by": actor, "decision": decision}
+            self._matters[here].pop(matter_id, None)
+            fresh = self._new_matters.get(matter_id)
+            if fresh is not None:
+                fresh.update(ended)
+            else:
+                self._settled_matters[matter_id] = {"matter_id": matter_id, **ended}
+        for new in judgement.matters:
+            matter_id = self._rng(16).hex()
+            self._matters[here][matter_id] = OpenMatter(
+                matter_id=matter_id, why=new.why, flag=new.flag, op=new.op, stood=new.stood
+            )
+            self._new_matters[matter_id] = {
+                "matter_id": matter_id,
+                "referral_id": here,
+                "flag": new.flag.value,
+                "why": new.why.value,
+                "op": None if new.op is None else new.op.value,
+                "user_id": new.by,
+                "stood": new.stood,
+                "at": self._now,
+                "settled_at": None,
+                "settled_by": None,
+                "decision": None,
+            }
 
     def _end_climbs(self, referral_id: ReferralId, ladder: Ladder) -> None:
         self._closed.append((referral_id, ladder))
@@ -178,6 +216,7 @@ class SqlDocket(Opened):
         self._merged.append((there, here))
         self._touched[there] = frozenset()
         self._notices[here].update(self._notices.pop(there, {}))
+        self._matters[here].update(self._matters.pop(there, {}))
         for ladder, climb in self._climbs.pop(there, {}).items():
             self._climbs[here].setdefault(ladder, climb)
 
@@ -271,6 +310,13 @@ class SqlDocket(Opened):
         rows = self._db.execute(still).mappings().all() if ids else []
         return [(ReferralId(row["referral_id"]), lookups.climb_of(row)) for row in rows]
 
+    def due_intakes(self, now: datetime) -> Sequence[ReferralId]:
+        r = schema.referrals
+        due = select(r.c.referral_id).where(r.c.intake_warn_at <= now).order_by(r.c.intake_warn_at).limit(200)
+        ids = [ReferralId(i) for i in self._db.execute(due).scalars()]
+        self.open(ids)
+        return [i for i in ids if (at := self._records[i].intake_warn_at) is not None and at <= now]
+
     def announce(self, now: datetime) -> int:
         t = schema.notices
         due = select(t.c.notice_id, t.c.recipient).where(
@@ -330,6 +376,9 @@ class SqlDocket(Opened):
                 record = self._records[ReferralId(i)]
                 self._records[record.referral_id] = replace(record, release=Release.EXPIRED, police_released=False)
                 self._touched[record.referral_id] = self._audience.get(record.referral_id, frozenset())
+                self._timeline.append(
+                    {"referral_id": record.referral_id, "what": Happening.RELEASE_CHANGED.value, "at": self._now, "user_id": None, "code": "expired"}
+                )  # fmt: skip
         return len(over) + len(ended)
 
     def audit(self, deed: Deed) -> None:
@@ -361,6 +410,8 @@ class SqlDocket(Opened):
         writing.climbs(db, self._closed, self._new_climbs, self._now)
         writing.votes(db, self._new_votes)
         writing.plain(db, schema.releases, self._releases)
+        writing.matters(db, list(self._settled_matters.values()), list(self._new_matters.values()))
+        writing.likenesses(db, self._likenesses)
         self._write_audience()
         for user_id, pair in writing.counts(db, self._counted):
             self._tell(user_id, ChangeKind.CASELOAD, pair)

@@ -83,7 +83,7 @@ def notices(engine: Engine) -> list[dict[str, Any]]:
 def rota(engine: Engine) -> dict[str, list[str]]:
     """Who stands on each post, in the order in which they are rung."""
     with transaction(engine, write=False) as db:
-        found = lookups.rota(db)
+        found = lookups.rota(db).lists
     return {post.value: [str(user) for user in found.get(post, ())] for post in Post}
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
 
-from case_system.assignment import Post
+from case_system.assignment import Absence, Post, Rota, Shift, Waiting
 from case_system.handoff import Climb, Ladder, NoticeState
+from case_system.matters import Matter, Trouble
 from case_system.record import Pair, User
 from case_system.storage import AgencyFacts, Device, EnrolCode, Paper
 from case_system.store import schema
-from case_system.turn import NoticeFact
+from case_system.turn import NoticeFact, OpenMatter
 from referral.envelope import DevicePublicKey
-from referral.lifecycle import Role
+from referral.lifecycle import Episode, Role
 from referral.model import DeviceId, OpId, ReferralId, UserId
+from referral.operations import Op
 from referral.port import Outcome
 from referral.problems import ProblemCode
-from referral.views import NoticeKind, NoticeView
+from referral.views import Flag, NoticeKind, NoticeView
 
 PAPER = (
     "device_id", "op_id", "fingerprint", "device_seq", "user_id", "outcome", "code", "receipt", "judged_at",
@@ -38,7 +41,8 @@ def users(db: Connection, working: Mapping[str, Pair] | None = None) -> dict[Use
     known = pairs(db) if working is None else working
     in_pair = {who: p.pair for p in known.values() if p.active for who in p.members}
     t = schema.users
-    rows = db.execute(select(t.c.user_id, t.c.name, t.c.role, t.c.unit, t.c.active, t.c.language).order_by(t.c.user_id))
+    wanted = (t.c.user_id, t.c.name, t.c.role, t.c.unit, t.c.active, t.c.language, t.c.languages)
+    rows = db.execute(select(*wanted).order_by(t.c.user_id))
     return {
         UserId(row.user_id): User(
             user_id=UserId(row.user_id),
@@ -48,6 +52,7 @@ def users(db: Connection, working: Mapping[str, Pair] | None = None) -> dict[Use
             active=row.active,
             pair=in_pair.get(row.user_id),
             language=row.language,
+            languages=tuple(row.languages.split()),
         )
         for row in rows
     }
@@ -64,13 +69,69 @@ def pairs(db: Connection, *, lock: bool = False) -> dict[str, Pair]:
     }
 
 
-def rota(db: Connection) -> dict[Post, Sequence[UserId]]:
-    """Who stands where, in the order of rank."""
-    t = schema.rota
-    posts: dict[Post, list[UserId]] = defaultdict(list)
+def rota(db: Connection, now: datetime | None = None) -> Rota:
+    """The lists in the order of rank, and shifts and absences that are not over at `now` (None: all)."""
+    t, s, a = schema.rota, schema.shifts, schema.absences
+    lists: dict[Post, list[UserId]] = defaultdict(list)
     for row in db.execute(select(t.c.post, t.c.user_id).order_by(t.c.post, t.c.rank)):
-        posts[Post(row.post)].append(UserId(row.user_id))
-    return dict(posts)
+        lists[Post(row.post)].append(UserId(row.user_id))
+    shifts = select(s).order_by(s.c.starts_at, s.c.shift_id)
+    absences = select(a).order_by(a.c.starts_at, a.c.absence_id)
+    if now is not None:
+        shifts, absences = shifts.where(s.c.ends_at > now), absences.where(a.c.ends_at > now)
+    return Rota(
+        lists=dict(lists),
+        shifts=tuple(
+            Shift(
+                shift_id=row.shift_id, post=Post(row.post), user_id=UserId(row.user_id), starts_at=row.starts_at, ends_at=row.ends_at
+            )
+            for row in db.execute(shifts)
+        ),
+        absences=tuple(
+            Absence(
+                user_id=UserId(row.user_id),
+                starts_at=row.starts_at,
+                ends_at=row.ends_at,
+                cover=None if row.cover is None else UserId(row.cover),
+            )
+            for row in db.execute(absences)
+        ),
+    )  # fmt: skip
+
+
+def line(db: Connection) -> tuple[Waiting, ...]:
+    """Who waits for a pair, in order."""
+    r = schema.referrals
+    found = select(r.c.referral_id, r.c.waiting_since, r.c.intake_on, r.c.place_told).where(
+        r.c.waiting_since.is_not(None), r.c.episode == Episode.OPEN.value, r.c.merged_into.is_(None)
+    )
+    line = (
+        Waiting(
+            referral_id=ReferralId(row.referral_id),
+            since=row.waiting_since,
+            intake_on=row.intake_on,
+            told=row.place_told,
+        )
+        for row in db.execute(found)
+    )
+    return tuple(sorted(line, key=lambda waiting: waiting.turn))
+
+
+def matter_of(row: RowMapping) -> Matter:
+    return Matter(
+        matter_id=row["matter_id"],
+        referral_id=ReferralId(row["referral_id"]),
+        why=Trouble(row["why"]),
+        flag=Flag(row["flag"]),
+        at=row["at"],
+        op=None if row["op"] is None else Op(row["op"]),
+        by=None if row["user_id"] is None else UserId(row["user_id"]),
+        stood=row["stood"],
+    )
+
+
+def open_matter(matter: Matter) -> OpenMatter:
+    return OpenMatter(matter_id=matter.matter_id, why=matter.why, flag=matter.flag, op=matter.op, stood=matter.stood)
 
 
 def device_of(row: RowMapping, *, may_pull: bool) -> Device:

@@ -90,7 +90,7 @@ class NoticeRows:
                 taking = {"claimed_by": who, "next_at": until, "wake_id": spoken[key]}
                 db.execute(update(n).where(n.c.notice_id.in_(ids)).values(**taking))
             lines = self._lines(db, {row.recipient for row in rows})
-            standing = posts(lookups.rota(db), lookups.users(db).values())
+            standing = posts(lookups.rota(db, now), lookups.users(db).values(), now)
         on_post = frozenset(standing.duty + standing.on_call + standing.supervisors + standing.sao)
         return [
             Outgoing(

@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, or_, select
 
-from case_system.assignment import Post
+from case_system.assignment import Rota, Waiting
 from case_system.handoff import Climb, Ladder
 from case_system.ports import Keys, RandomBytes
 from case_system.record import Pair, Record, User
 from case_system.storage import AgencyFacts, Device, EnrolCode, Paper
 from case_system.store import lookups, schema
 from case_system.store.records import indexes, plain, record_of
-from case_system.turn import NoticeFact, Scene
+from case_system.turn import NoticeFact, OpenMatter, Scene
+from referral.decisions import DuplicateDecision
 from referral.lifecycle import Episode, Handoff
 from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import Outcome
@@ -46,6 +47,8 @@ class Opened:
         self._acts: dict[tuple[ReferralId, int, str], Paper] = {}
         self._waiting: dict[ReferralId, dict[tuple[str, OpId], Paper]] = defaultdict(dict)
         self._audience: dict[ReferralId, frozenset[UserId]] = {}
+        self._matters: dict[ReferralId, dict[str, OpenMatter]] = defaultdict(dict)
+        self._judged: dict[ReferralId, dict[ReferralId, DuplicateDecision]] = defaultdict(dict)
         self._met: dict[ReferralId, Record] = {}  # what new records may meet
 
     # ------------------------------------------------------------------------------------------------ who
@@ -67,9 +70,12 @@ class Opened:
         row = self._db.execute(select(t).where(t.c.code_hash == code_hash).with_for_update()).mappings().one_or_none()
         return None if row is None else lookups.code_of(row)
 
-    def people(self) -> tuple[Mapping[UserId, User], Mapping[Post, Sequence[UserId]]]:
+    def people(self) -> tuple[Mapping[UserId, User], Rota]:
         self._pairs = lookups.pairs(self._db)
-        return lookups.users(self._db, self._pairs), lookups.rota(self._db)
+        return lookups.users(self._db, self._pairs), lookups.rota(self._db, self._now)
+
+    def line(self) -> tuple[Waiting, ...]:
+        return lookups.line(self._db)
 
     def pairs(self, *, lock: bool) -> Mapping[str, Pair]:
         if not lock and self._pairs is not None:
@@ -113,6 +119,7 @@ class Opened:
         if not ids:
             return
         n, o, v, a = schema.notices, schema.offers, schema.votes, schema.audience
+        m, k = schema.matters, schema.likenesses
         for row in self._db.execute(select(n).where(n.c.referral_id.in_(ids)).order_by(n.c.created_at)).mappings():
             fact = lookups.notice_fact(row)
             self._notices[row["referral_id"]][fact.notice_id] = fact
@@ -120,10 +127,20 @@ class Opened:
             self._climbs[row["referral_id"]][Ladder(row["ladder"])] = lookups.climb_of(row)
         for row in self._db.execute(select(v).where(v.c.referral_id.in_(ids))).mappings():
             self._votes[row["referral_id"]][row["partner"]] = row["approve"]
+        open_ = select(m).where(m.c.referral_id.in_(ids), m.c.settled_at.is_(None)).order_by(m.c.at, m.c.matter_id)
+        for row in self._db.execute(open_).mappings():
+            self._matters[row["referral_id"]][row["matter_id"]] = lookups.open_matter(lookups.matter_of(row))
+        decided = select(k).where(or_(k.c.referral_id.in_(ids), k.c.other_id.in_(ids)))
+        for row in self._db.execute(decided).mappings():
+            self._judge(row["referral_id"], row["other_id"], DuplicateDecision(row["decision"]))
         seen: dict[ReferralId, set[UserId]] = {i: set() for i in ids}
         for row in self._db.execute(select(a).where(a.c.referral_id.in_(ids))).mappings():
             seen[row["referral_id"]].add(row["user_id"])
         self._audience.update({i: frozenset(who) for i, who in seen.items()})
+
+    def _judge(self, one: ReferralId, other: ReferralId, decision: DuplicateDecision) -> None:
+        self._judged[one][other] = decision
+        self._judged[other][one] = decision
 
     def _load_papers(self, ids: Sequence[ReferralId]) -> None:
         t = schema.operations
@@ -147,11 +164,13 @@ class Opened:
         return self._records.get(self._alias.get(referral_id, referral_id))
 
     def scene(self, record: Record) -> Scene:
-        same = [
+        judged = self._judged.get(record.referral_id, {})
+        alike = [
             r
             for r in self._same(record, lambda r: r.person_index, record.person_index)
             if r.episode is not Episode.CLOSED and not r.provisional
         ]
+        same = [r for r in alike if judged.get(r.referral_id) is not DuplicateDecision.DIFFERENT_PEOPLE]
         same.sort(key=lambda r: (r.episode is not Episode.ENROLLED, r.pair is None, r.received_at))
         soon = self._now - ONE_SCENE
         neighbours = self._same(record, lambda r: r.scene_index, record.scene_index)
@@ -160,6 +179,7 @@ class Opened:
             climbs=dict(self._climbs[record.referral_id]),
             known_as=same[0] if same else None,
             counted_in=next((r.pair for r in same if r.episode is Episode.ENROLLED and r.pair), None),
+            counted_by=frozenset(r.referral_id for r in same if r.episode is Episode.ENROLLED and r.pair),
             scene_rings=any(
                 r.offered_at is not None and r.offered_at > soon and r.handoff is not Handoff.NONE for r in neighbours
             ),
@@ -169,6 +189,9 @@ class Opened:
                 if r.provisional and r.merged_into is None and r.episode is not Episode.CLOSED
             ),
             votes=dict(self._votes[record.referral_id]),
+            alike=tuple(r.referral_id for r in alike),
+            judged=dict(judged),
+            matters=tuple(self._matters[record.referral_id].values()),
         )
 
     def _same(self, record: Record, by: Callable[[Record], str | None], value: str | None) -> list[Record]:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection, func, or_, select
 
 from case_system.alarms import AlarmKind, Holder, OpenAlarm, Raised
-from case_system.assignment import Post
+from case_system.assignment import Rota, Waiting
 from case_system.audience import STAFF_NOTICES
 from case_system.handoff import Climb
+from case_system.matters import Matter
 from case_system.measures import Measures
 from case_system.ports import Keys
 from case_system.record import Pair, Record, User
@@ -24,7 +25,7 @@ from case_system.store.records import CLOSED, record_of
 from referral.lifecycle import Episode, Handoff
 from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import ChangeKind, Outcome
-from referral.views import Happening, NoticeView, TimelineEntry
+from referral.views import Flag, Happening, NoticeView, TimelineEntry
 
 
 class SqlReading:
@@ -127,7 +128,7 @@ class SqlReading:
             for row in self._db.execute(found.order_by(d.c.oldest_unsent_s.desc(), d.c.device_id))
         ]
 
-    def rota(self) -> Mapping[Post, Sequence[UserId]]:
+    def rota(self) -> Rota:
         return lookups.rota(self._db)
 
     def holders(self) -> Sequence[Holder]:
@@ -165,6 +166,32 @@ class SqlReading:
         n = schema.notices
         found = select(n.c.device_id, n.c.recipient).where(n.c.device_id.is_not(None), n.c.round == day)
         return frozenset((DeviceId(row.device_id), UserId(row.recipient), day) for row in self._db.execute(found))
+
+    def alike(self, persons: Collection[str]) -> Sequence[Record]:
+        t = schema.referrals
+        same = t.c.person_index.in_(persons) & (t.c.episode != Episode.CLOSED.value)
+        return [record_of(row, None) for row in self._db.execute(select(*CLOSED).where(same)).mappings()]
+
+    def judged(self) -> frozenset[frozenset[ReferralId]]:
+        k = schema.likenesses
+        rows = self._db.execute(select(k.c.referral_id, k.c.other_id))
+        return frozenset(frozenset({ReferralId(row.referral_id), ReferralId(row.other_id)}) for row in rows)
+
+    def line(self) -> tuple[Waiting, ...]:
+        return lookups.line(self._db)
+
+    def matters(self) -> Sequence[Matter]:
+        m = schema.matters
+        found = select(m).where(m.c.settled_at.is_(None)).order_by(m.c.at, m.c.matter_id)
+        return [lookups.matter_of(row) for row in self._db.execute(found).mappings()]
+
+    def flagged(self, flags: Collection[Flag]) -> Sequence[Record]:
+        t = schema.referrals
+        any_of = or_(*(t.c.flags.contains(flag.value) for flag in flags))
+        still = (t.c.episode != Episode.CLOSED.value) | t.c.flags.contains(Flag.NEEDS_ATTENTION.value)
+        there = t.c.merged_into.is_(None)
+        found = select(*CLOSED).where(any_of, still, there).order_by(t.c.received_at, t.c.referral_id)
+        return [r for row in self._db.execute(found).mappings() if (r := record_of(row, None)).flags & set(flags)]
 
     def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]:
         if not referral_ids:
@@ -217,6 +244,7 @@ class SqlReading:
         )
         found: list[datetime | None] = [self._db.execute(m).scalar() for m in moments]
         r = schema.referrals
+        found.append(self._db.execute(select(func.min(r.c.intake_warn_at))).scalar())
         last_day = self._db.execute(select(func.min(r.c.release_expires_on)).where(r.c.release == "signed")).scalar()
         if last_day is not None:
             found.append(datetime.combine(last_day + timedelta(days=1), time(), UTC))

@@ -18,12 +18,15 @@ from sqlalchemy import RowMapping
 
 from case_system import sealing
 from case_system.ports import Keys, RandomBytes
+from case_system.reasons import Why
 from case_system.record import Amendment, Record
 from case_system.store import schema
 from referral.codec import canonical, from_wire, parse, to_wire
+from referral.custody import CustodyEnd
 from referral.lifecycle import Charge, Episode, Handoff, Release, Review
 from referral.model import Kind, Referral, Urgency, Whereabouts, Willing
 from referral.operations import SaoAnswer
+from referral.programme import NoAnswer
 from referral.views import Flag
 
 _ENUMS: Mapping[str, type[StrEnum]] = {
@@ -37,6 +40,9 @@ _ENUMS: Mapping[str, type[StrEnum]] = {
     "whereabouts": Whereabouts,
     "urgency": Urgency,
     "sao_answer": SaoAnswer,
+    "custody_end": CustodyEnd,
+    "no_answer": NoAnswer,
+    "pair_why": Why,
 }
 _PLAIN = tuple(f.name for f in dataclasses.fields(Record) if f.name not in ("flags", "referral", "amendments"))
 CLOSED = [schema.referrals.c[name] for name in (*_PLAIN, "flags")]  # what a reader needs who may not see the body

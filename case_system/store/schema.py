@@ -122,6 +122,7 @@ users = Table(
     Column("role", _WORD, nullable=False),
     Column("unit", Text),
     Column("language", String(8), nullable=False, server_default="en"),
+    Column("languages", Text, nullable=False, server_default=""),  # spoken, as pack codes
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("password_hash", Text),  # argon2id; None: no desk sign-in
     Column("totp", LargeBinary),  # sealed under the storage key
@@ -153,6 +154,36 @@ rota = Table(
     Column("set_at", Moment, nullable=False),
     Column("set_by", _USER, nullable=False),
     UniqueConstraint("post", "user_id"),
+)
+
+# Who stands on a post from when until when; where no shift runs, the list of `rota` stands.
+shifts = Table(
+    "shifts",
+    metadata,
+    Column("shift_id", _ID, primary_key=True),
+    Column("post", _WORD, nullable=False),
+    Column("user_id", _USER, ForeignKey("users.user_id"), nullable=False),
+    Column("starts_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", _USER, nullable=False),
+    Index(None, "ends_at"),
+    CheckConstraint("ends_at > starts_at", name="runs"),
+)
+
+# Who is away, and who is rung in their place.
+absences = Table(
+    "absences",
+    metadata,
+    Column("absence_id", _ID, primary_key=True),
+    Column("user_id", _USER, ForeignKey("users.user_id"), nullable=False),
+    Column("starts_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("cover", _USER, ForeignKey("users.user_id")),
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", _USER, nullable=False),
+    Index(None, "ends_at"),
+    CheckConstraint("ends_at > starts_at", name="runs"),
 )
 
 # How a user is woken outside the app. `address` (an Apprise URL, or a browser's push subscription) is sealed under the storage key.
@@ -282,6 +313,16 @@ referrals = Table(
     Column("sao_confirmed", Boolean, nullable=False, server_default=false()),
     Column("intake_on", Date),
     Column("close_reason", _WORD),
+    Column("met_by_staff", Boolean, nullable=False, server_default=false()),
+    Column("custody_from", Moment),  # the custody clock of an arrest
+    Column("custody_until", Moment),
+    Column("custody_end", _WORD),
+    Column("no_answer", _WORD),  # what the pack says to do when the prosecutor does not answer
+    Column("intake_warn_at", Moment, index=True),  # when the next warning of the intake window is due
+    Column("waiting_since", Moment, index=True),  # on the list for a pair
+    Column("place_told", Boolean, nullable=False, server_default=false()),
+    Column("pair_why", _WORD),
+    Column("missed_contacts", Integer, nullable=False, server_default="0"),
     # blind indexes: HMAC under a key of the key folder
     Column("person_index", String(64), index=True),
     Column("scene_index", String(64), index=True),
@@ -364,9 +405,41 @@ releases = Table(
     Column("parties", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("expires_on", Date),
+    Column("method", _WORD),  # how it was given
     Column("user_id", _USER, nullable=False),
     Column("at", Moment, nullable=False),
     Index(None, "referral_id", "id"),
+)
+
+# What needs a person, each with its reason; open while settled_at is None.
+matters = Table(
+    "matters",
+    metadata,
+    Column("matter_id", _ID, primary_key=True),
+    Column("referral_id", _ID, ForeignKey("referrals.referral_id"), nullable=False),
+    Column("flag", _WORD, nullable=False),
+    Column("why", _WORD, nullable=False),
+    Column("op", _WORD),  # the step that was kept
+    Column("user_id", _USER),  # whose step it was
+    Column("stood", String(80)),  # the track and state that it did not fit
+    Column("at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    Column("settled_by", _USER),
+    Column("decision", _WORD),
+    Index(None, "referral_id"),
+    Index(None, "settled_at"),
+)
+
+# What a person decided about two referrals that look like one person's.
+likenesses = Table(
+    "likenesses",
+    metadata,
+    Column("referral_id", _ID, ForeignKey("referrals.referral_id"), primary_key=True),
+    Column("other_id", _ID, ForeignKey("referrals.referral_id"), primary_key=True),
+    Column("decision", _WORD, nullable=False),
+    Column("user_id", _USER, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "other_id"),
 )
 
 # Who may see a referral now: a row that goes away becomes a `gone` change for that reader (S13).

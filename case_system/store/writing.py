@@ -42,7 +42,7 @@ def records(db: Connection, new: Sequence[Row], changed: Sequence[Row]) -> None:
 def merges(db: Connection, merged: Sequence[tuple[ReferralId, ReferralId]]) -> None:
     """What belonged to a provisional record belongs to its referral."""
     for there, here in merged:
-        for table in (schema.notices, schema.timeline, schema.offers):
+        for table in (schema.notices, schema.timeline, schema.offers, schema.matters):
             db.execute(update(table).where(table.c.referral_id == there).values(referral_id=here))
 
 
@@ -113,6 +113,21 @@ def votes(db: Connection, rows: Sequence[Row]) -> None:
         old = delete(v).where(v.c.referral_id == bindparam("r_"), v.c.partner == bindparam("p_"))
         db.execute(old, [{"r_": row["referral_id"], "p_": row["partner"]} for row in rows])
         plain(db, v, list({(row["referral_id"], row["partner"]): row for row in rows}.values()))
+
+
+def matters(db: Connection, settled: Sequence[Row], new: Sequence[Row]) -> None:
+    """Matters that end, and new ones."""
+    _replace(db, schema.matters, settled)
+    plain(db, schema.matters, new)
+
+
+def likenesses(db: Connection, rows: Sequence[Row]) -> None:
+    """The newest decision about two referrals."""
+    k = schema.likenesses
+    for row in rows:
+        both = (row["referral_id"], row["other_id"])
+        db.execute(delete(k).where(k.c.referral_id.in_(both), k.c.other_id.in_(both)))
+    plain(db, k, rows)
 
 
 def audience(

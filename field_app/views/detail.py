@@ -32,6 +32,7 @@ from field_app.views.parts import (
 from field_app.views.rows import call_card, dial_button
 from field_app.views.shell import room, shell
 from field_app.views.stage import Stage, go, stage
+from field_app.views.standing import standing
 from field_app.views.states import KINDS, chips, handoff_word, title_of
 from field_app.views.steps import Steps
 from referral.lifecycle import Charge, Handoff, Release, Review
@@ -128,8 +129,11 @@ def code_word(code: str, here: Stage) -> str:
         for choice in listed:
             if choice.code == code:
                 return here.words.pack(choice.text)
-    key = f"sao.{code}"
-    return here.words(key) if here.words.has(key) else code
+    for partner in here.programme.partners:
+        if partner.id == code:
+            return here.words.pack(partner.name)
+    key = next((key for key in (f"sao.{code}", f"code.{code}") if here.words.has(key)), None)
+    return here.words(key) if key is not None else code
 
 
 def age_words(birth: Birth | None, here: Stage) -> str | None:
@@ -278,6 +282,7 @@ def DetailPane(referral_id: ReferralId, width: float, base: str = "") -> ft.Cont
     if coming is not None:
         who = row.case_manager or words("someone")
         parts.append(spoken(notice(ft.Icons.ARROW_FORWARD, words("next.title"), words(coming, name=who), Tone.PLAIN)))
+    parts += standing(row, here)
     if row.reason is not None:
         title, meaning = words.problem(row.reason)
         parts.append(notice(ft.Icons.ERROR_OUTLINE, title, meaning, Tone.BAD))

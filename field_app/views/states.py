@@ -91,6 +91,14 @@ HAPPENINGS: Mapping[Happening, ft.IconData] = {
     Happening.WITHDRAWAL_ASKED: I.REPLY,
     Happening.CONTACTED: I.CHAT_OUTLINED,
     Happening.PROVISIONAL_MERGED: I.MERGE,
+    Happening.SENT_TO_SAO: I.GAVEL,
+    Happening.SAO_NO_ANSWER: I.PHONE_MISSED,
+    Happening.VOTED_YES: I.HOW_TO_VOTE,
+    Happening.VOTED_NO: I.HOW_TO_VOTE_OUTLINED,
+    Happening.RESOLVED: I.TASK_ALT,
+    Happening.DUPLICATE_JUDGED: I.COMPARE_ARROWS,
+    Happening.WAIT_LISTED: I.HOURGLASS_EMPTY,
+    Happening.OVER_SOFT_LINE: I.GROUPS_OUTLINED,
 }
 SHOWN_FLAGS = (
     Flag.LATE_SYNC,

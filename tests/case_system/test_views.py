@@ -54,7 +54,7 @@ def enrolled(agency: Agency, officer: Device, manager: Device) -> str:
         manager.seal(manager.operation(Op.CONTACT, here, Contact(at=agency.clock(), reached=True), base=4)),
     ]
     assert {r.outcome for r in manager.send(*steps)} == {Outcome.ACCEPTED}
-    assert agency.desk("sao1", Op.SAO_APPROVE, here).outcome is Outcome.ACCEPTED
+    agency.admit(here)
     assert agency.desk("sup", Op.ENROL, here, Enrol()).outcome is Outcome.ACCEPTED
     return here
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select
 
+from case_system.admission import SAO_PARTNER, voting
 from case_system.assignment import Post
 from case_system.dispatcher import LEASE, DueNotice
 from case_system.keyfolder import KeyFolder
@@ -29,9 +30,10 @@ from case_system.store.database import Database
 from case_system.store.engine import open_engine
 from case_system.store.notices import NoticeRows
 from referral.lifecycle import Role
-from referral.model import ReferralId, UserId
-from referral.operations import Body, Op, Operation, Reason
-from referral.port import Receipt
+from referral.model import Kind, ReferralId, UserId
+from referral.operations import Body, Op, Operation, Reason, Vote
+from referral.port import Outcome, Receipt
+from referral.programme import Programme, load
 from tests.support.device import Device
 from tests.support.packs import baltimore_files
 
@@ -137,6 +139,23 @@ class Agency:
             made_by=UserId(user), body=body or Reason(),
         )  # fmt: skip
         return self.service.apply_desk(UserId(user), operation)
+
+    def admit(self, referral_id: str) -> None:
+        """Every yes that enrolment needs: the State's Attorney's on an arrest, and each partner's."""
+        arrest = self.service.look(UserId("sup"), ReferralId(referral_id)).kind is Kind.ARREST
+        done = [self.desk("sao1", Op.SAO_APPROVE, referral_id)] if arrest else []
+        for partner in voting(self.pack):
+            if partner != SAO_PARTNER or not arrest:
+                done.append(self.desk("sup", Op.PARTNER_VOTE, referral_id, Vote(partner=partner, approve=True)))
+        if {receipt.outcome for receipt in done} != {Outcome.ACCEPTED}:
+            raise ValueError("not everybody could say yes")
+
+    @property
+    def pack(self) -> Programme:
+        """The pack in force."""
+        with Database(self.engine, clock=self.clock, rng=os.urandom, keys=self.keys).read() as reading:
+            files = reading.pack_files(reading.agency().pack_digest)
+        return load({name: text.encode() for name, text in files.items()})
 
     def rows(self, statement: Select[Any]) -> list[Any]:
         """What the database holds."""

@@ -28,7 +28,7 @@ from referral.port import (
     enrol_proof,
     signed_bytes,
 )
-from referral.views import NoticeView, ReferralView
+from referral.views import NoticeView, ReferralView, heard
 
 
 def arrest(referral_id: str | None = None, **fields: Any) -> Referral:
@@ -158,7 +158,7 @@ class Device:
             match change.kind:
                 case ChangeKind.REFERRAL:
                     assert change.referral is not None
-                    self.replica.referrals[change.referral.referral_id] = change.referral
+                    self.replica.referrals[change.referral.referral_id] = heard(change.referral)
                     self.replica.gone.discard(change.referral.referral_id)
                 case ChangeKind.GONE:
                     assert change.referral_id is not None

@@ -129,6 +129,8 @@ async def test_the_whole_way_of_one_person_through_the_forms(app: FastAPI, agenc
     assert "intake is done" in await press(case_manager, "intake", here)
     assert "42 CFR Part 2" in await page_of(case_manager, here)
     assert "42 CFR Part 2" not in await page_of(reviewer, here)
+    for partner in ("bpd", "bhsb", "opd", "dpp", "bchd"):
+        assert "The vote is recorded" in await press(supervisor, "vote", here, partner=partner, approve="yes")
     assert "joined LEAD" in await press(supervisor, "enrol", here)
     assert "The contact is saved" in await press(case_manager, "contact", here, reached="yes")
     assert "Closed." in await press(supervisor, "close", here, reason=closing)

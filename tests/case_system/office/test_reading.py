@@ -41,9 +41,9 @@ def enrolled(agency: Agency, referral_id: str, cm: Device) -> int:
     cm.send(cm.reason(Op.ACCEPT, referral_id))
     cm.send(cm.seal(cm.operation(Op.MET, referral_id, Met(at=agency.clock()), base=2)))
     cm.send(cm.seal(cm.operation(Op.INTAKE, referral_id, Intake(on=agency.clock().date()), base=3)))
-    agency.desk("sao1", Op.SAO_APPROVE, referral_id, base=4)
-    agency.desk("sup", Op.ENROL, referral_id, Enrol(pair="west"), base=5)
-    return 6
+    agency.admit(referral_id)
+    agency.desk("sup", Op.ENROL, referral_id, Enrol(pair="west"))
+    return agency.service.look(UserId("sup"), ReferralId(referral_id)).revision
 
 
 def release(agency: Agency, cm: Device, referral_id: str, base: int, *parties: str, days: int = 30) -> None:
@@ -58,10 +58,9 @@ def test_the_board_counts_and_the_meeting_names_only_under_a_release(office: Off
     open_, shut, half = named("Testa Openly"), named("Testa Closely"), named("Testa Halfway")
     told(agency, open_, shut, half)
     cm = agency.device("cm1")
-    for made in (open_, shut, half):
-        enrolled(agency, made.referral_id, cm)
-    release(agency, cm, open_.referral_id, 6, "police", "sao")
-    release(agency, cm, half.referral_id, 6, "police")
+    revision = max(enrolled(agency, made.referral_id, cm) for made in (open_, shut, half))
+    release(agency, cm, open_.referral_id, revision, "police", "sao")
+    release(agency, cm, half.referral_id, revision, "police")
     board = office.caseloads.board(UserId("cm1"))
     west = next(line for line in board.pairs if line.pair == "west")
     assert (west.enrolled, west.over_soft, west.full, [u.user_id for u in west.people]) == (3, False, False, ["cm1", "p1"])  # fmt: skip
@@ -84,7 +83,7 @@ def test_the_wait_list_stands_in_the_order_of_intake(office: Office, agency: Age
         cm.send(cm.seal(cm.operation(Op.MET, made.referral_id, Met(at=agency.clock()), base=2)))
         day = agency.clock().date() - timedelta(days=9 - n)
         cm.send(cm.seal(cm.operation(Op.INTAKE, made.referral_id, Intake(on=day), base=3)))
-        agency.desk("sao1", Op.SAO_APPROVE, made.referral_id, base=4)
+        agency.admit(made.referral_id)
     assert [r.referral_id for r in office.caseloads.board(SUP).ready] == ["second", "first"]
     with transaction(agency.engine, write=True) as db:
         db.execute(update(schema.pairs).values(enrolled=28))

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from case_system.grants import DESK_ROUTES, Channel, Duty
+from referral.decisions import DuplicateDecision, JudgeDuplicate, Resolution, Resolve
 from referral.model import Exclusions, ReferralId
 from referral.operations import (
     Acknowledge,
@@ -34,6 +35,7 @@ from referral.operations import (
     SaoCall,
     Vote,
 )
+from referral.views import Flag
 from tests.faults.authorisation.scene import ACTORS, GONE, STORIES, Scene
 from tests.support.device import arrest
 
@@ -133,6 +135,8 @@ def body_of(act: Act, here: Scene) -> Body:
         Op.CHARGE: lambda: ChargeRecord(decision=ChargeDecision.NOT_FILED),
         Op.ENROL: Enrol,
         Op.CLOSE: lambda: Close(reason=CloseReason.COMPLETED),
+        Op.RESOLVE: lambda: Resolve(flag=Flag.NEEDS_ATTENTION, decision=Resolution.SETTLED),
+        Op.JUDGE_DUPLICATE: lambda: JudgeDuplicate(other=ReferralId("other"), decision=DuplicateDecision.SAME_PERSON),
     }
     body: Body = bodies.get(act.op, lambda: Reason(reason="because"))()
     return body

@@ -218,7 +218,7 @@ def _tell_the_stories(agency: Agency, devices: Mapping[str, Device]) -> dict[str
         cm1.seal(cm1.operation(Op.MET, "enrolled", Met(at=now), base=2)),
         cm1.seal(cm1.operation(Op.INTAKE, "enrolled", Intake(on=now.date()), base=3)),
     )
-    agency.desk("sao1", Op.SAO_APPROVE, "enrolled", base=4)
+    agency.admit("enrolled")
     agency.desk("sup", Op.ENROL, "enrolled", Enrol(pair="west"), base=5)
     o1.send(o1.reason(Op.WITHDRAW, "closed"))
     sup = devices["sup"]

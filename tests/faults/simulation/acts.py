@@ -38,6 +38,7 @@ from referral.operations import (
     ReleaseEvent,
     SaoAnswer,
     SaoCall,
+    Vote,
     encode,
 )
 from referral.port import Refused
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from tests.faults.simulation.world import World
 
 CANARY: Final = "Zanzibarquux"
+
+PARTNERS: Final = ("bpd", "bhsb", "opd", "dpp", "bchd")  # who votes beside the State's Attorney in the pack
 
 Do = Callable[[Actions, ReferralId, Random], Any]
 _STEPS: Final[dict[Op, Do]] = {
@@ -152,6 +155,8 @@ def enrol_many(world: World, dice: Random) -> bool:
     now = world.moment
     for referral_id in ids:
         _desk(world, Op.SAO_APPROVE, referral_id, Reason(), dice, "sao1")
+        for partner in PARTNERS:
+            _desk(world, Op.PARTNER_VOTE, referral_id, Vote(partner=partner, approve=True), dice)
         _desk(world, Op.ACCEPT, referral_id, Reason(), dice, "cm1")
         _desk(world, Op.MET, referral_id, Met(at=now), dice, "cm1")
         _desk(world, Op.INTAKE, referral_id, Intake(on=now.date()), dice, "cm1")
