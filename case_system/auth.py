@@ -36,6 +36,7 @@ LONGEST = timedelta(hours=12)
 FAILURES = 5
 WITHIN = timedelta(minutes=15)
 SHORTEST_PASSWORD = 12
+OFFER_LASTS = timedelta(minutes=15)  # between seeing a new secret and proving that it is in the app
 STEP_S = 30  # seconds of one TOTP step (RFC 6238)
 _SEEN_EVERY = timedelta(minutes=1)  # a page view does not cost a write each
 
@@ -65,7 +66,9 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who is at the desk. ends_at: whatever is done; idle_at: if nothing more is done."""
+    """Who is at the desk. ends_at: whatever is done; idle_at: if nothing more is done.
+
+    has_code: a one-time code is asked for when they sign in."""
 
     user_id: UserId
     name: str
@@ -73,7 +76,16 @@ class Session:
     language: str
     ends_at: datetime
     idle_at: datetime
+    has_code: bool
     csrf: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeOffer:
+    """A one-time-code secret that is not set up yet. sealed: goes into the form that proves it."""
+
+    secret: str = field(repr=False)
+    sealed: str = field(repr=False)
 
 
 class Sessions:
@@ -107,6 +119,32 @@ class Sessions:
                 raise ValueError("there is no such user")
             change.audit(by, "totp_set", "done", user_id)
         return secret
+
+    def offer_code(self, user_id: UserId) -> CodeOffer:
+        """A secret for somebody who has none yet. Nothing is kept: it comes back sealed, with a code that proves it is in their app."""
+        secret = base64.b32encode(self._rng(20)).decode()
+        until = int((self._clock() + OFFER_LASTS).timestamp())
+        box = sealing.seal(self._keys.storage_key, f"{until} {secret}".encode(), "totp_offer", user_id, self._rng)
+        return CodeOffer(secret=secret, sealed=box.hex())
+
+    def take_code(self, user_id: UserId, sealed: str, code: str) -> bool:
+        """Set up the offered secret when `code` is one of its codes; False for a wrong code, an old offer, or where one is set up."""
+        now = self._clock()
+        try:
+            opened = sealing.open_(self._keys.storage_key, bytes.fromhex(sealed), "totp_offer", user_id).decode()
+        except (ValueError, sealing.SealBroken):
+            return False
+        until, _, secret = opened.partition(" ")
+        step = _step_of(secret, code, now)
+        if now.timestamp() > int(until) or step is None:
+            return False
+        box = sealing.seal(self._keys.storage_key, secret.encode(), "totp", user_id, self._rng)
+        with self._rows.change(now) as change:
+            person = change.person(user_id)
+            if person is None or person.totp is not None or not change.totp(user_id, box, step):
+                return False
+            change.audit(user_id, "totp_set", "done", user_id)
+        return True
 
     # ------------------------------------------------------------------------------------------------ sign-in
     def sign_in(self, user_id: str, password: str, code: str = "") -> SignedIn | Denied:
@@ -144,12 +182,7 @@ class Sessions:
         if person.totp is None:
             return 0
         secret = sealing.open_(self._keys.storage_key, person.totp, "totp", person.user_id).decode()
-        at = int(now.timestamp()) // STEP_S
-        for step in (at, at - 1, at + 1):
-            right = hmac.compare_digest(pyotp.TOTP(secret).at(step * STEP_S).encode(), code.strip().encode())
-            if right and (person.totp_step is None or step > person.totp_step):
-                return step
-        return None
+        return _step_of(secret, code, now, after=person.totp_step)
 
     # ------------------------------------------------------------------------------------------------ sessions
     def check(self, token: str, *, by_hand: bool = True) -> Session | None:
@@ -183,8 +216,19 @@ def _session(person: Person, token: str, began: datetime, seen_at: datetime) -> 
         language=person.language,
         ends_at=began + LONGEST,
         idle_at=min(seen_at + IDLE, began + LONGEST),
+        has_code=person.totp is not None,
         csrf=_csrf(token),
     )
+
+
+def _step_of(secret: str, code: str, now: datetime, *, after: int | None = None) -> int | None:
+    """The time step whose code it is, now or one beside it and later than `after`; None when it is none of them."""
+    at = int(now.timestamp()) // STEP_S
+    for step in (at, at - 1, at + 1):
+        right = hmac.compare_digest(pyotp.TOTP(secret).at(step * STEP_S).encode(), code.strip().encode())
+        if right and (after is None or step > after):
+            return step
+    return None
 
 
 def _hash(token: str) -> str:

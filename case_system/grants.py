@@ -193,6 +193,8 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "GET /desk/stream": _SIGNS_IN,
     "GET /desk/r/{referral_id}": _AT_DESK,
     "GET /desk/r/{referral_id}/now": _AT_DESK,
+    "GET /desk/code": _AT_DESK,
+    "POST /desk/code": _AT_DESK,
     "POST /desk/do": _AT_DESK,
     "POST /desk/out": _SIGNS_IN,
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),

@@ -48,6 +48,7 @@ COOKIE = "lead_desk"
 HOME = "/desk"
 FORM_LIMIT = 2 * 1024 * 1024
 SIGN_IN = "/desk/in"
+CODE = "/desk/code"  # a person's own one-time code
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
@@ -80,6 +81,11 @@ class Signed(Protocol):
     @property
     def idle_at(self) -> datetime:
         """When it ends if nothing more is done."""
+        ...
+
+    @property
+    def has_code(self) -> bool:
+        """A one-time code is asked for when they sign in."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from case_system.desk.frame import COOKIE, HERE, Area, Frame, PackOf, SignIns
 from case_system.desk.live import Live
+from case_system.desk.own_code import Codes, OwnCode
 from case_system.desk.referral import OneReferral, ReferralService
 from case_system.desk.signing import Signing
 from case_system.desk.work import Work, WorkService
@@ -21,6 +22,10 @@ __all__ = ["COOKIE", "Desk", "DeskService"]
 FONTS = Path(__file__).resolve().parents[2] / "assets" / "fonts"
 
 
+class DeskSessions(SignIns, Codes, Protocol):
+    """What the pages ask of the sessions."""
+
+
 class DeskService(WorkService, ReferralService, Protocol):
     """What the pages ask of the service."""
 
@@ -29,11 +34,17 @@ class Desk:
     """All pages. areas: further ones, of an administrator."""
 
     def __init__(
-        self, *, service: DeskService, sessions: SignIns, streams: Streams, pack: PackOf, clock: Clock, rng: RandomBytes,
+        self, *, service: DeskService, sessions: DeskSessions, streams: Streams, pack: PackOf, clock: Clock, rng: RandomBytes,
         areas: Sequence[Area] = (),
     ) -> None:  # fmt: skip
         self.frame = Frame(sessions=sessions, pack=pack, clock=clock, rng=rng)
-        own: tuple[Area, ...] = (Signing(), Live(streams), Work(service), OneReferral(service, streams))
+        own: tuple[Area, ...] = (
+            Signing(),
+            OwnCode(sessions),
+            Live(streams),
+            Work(service),
+            OneReferral(service, streams),
+        )
         for area in (*own, *areas):
             area.attach(self.frame)
 

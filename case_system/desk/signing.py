@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from case_system.desk.frame import COOKIE, HOME, SIGN_IN, Frame, Visit, own_path, text_of
+from case_system.desk.frame import CODE, COOKIE, HOME, SIGN_IN, Frame, Visit, own_path, text_of
 from case_system.desk.look import LOOK_COOKIE, chosen, look_of
 
 _YEAR_S = 365 * 24 * 3600
@@ -48,7 +48,8 @@ class Signing:
         if token is None:
             locked = getattr(got, "until", None) is not None
             return self.page(request, back=back, problem="in.locked" if locked else "in.wrong", status=403)
-        answer = self._frame.go(back if back != HOME else self._frame.home_of(got.session.role))
+        onward = back if back != HOME else self._frame.home_of(got.session.role)
+        answer = self._frame.go(onward) if got.session.has_code else self._frame.go(CODE, back=onward)
         answer.set_cookie(
             COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path=HOME
         )

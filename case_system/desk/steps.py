@@ -77,8 +77,10 @@ BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button
 
 
 def possible(record: Record, role: Role, related: Collection[Relation], *, quick: bool = False) -> tuple[Button, ...]:
-    """The buttons for this person now. quick: those of a list."""
-    return tuple(b for b in BUTTONS if (b.quick or not quick) and may(b.op, role, related) and _fits(b, record, role))
+    """The buttons for this person now. quick: those of a list, where a charge waits for the review."""
+    decided = record.review not in UNDECIDED
+    shown = (b for b in BUTTONS if not quick or (b.quick and (decided or b.op is not Op.CHARGE)))
+    return tuple(b for b in shown if may(b.op, role, related) and _fits(b, record, role))
 
 
 def fits(button: Button, role: Role, base: int) -> Callable[[Record], bool]:

@@ -116,10 +116,10 @@ class Change:
         self._db.execute(update(s).where(s.c.user_id == user_id, s.c.ended_at.is_(None)).values(ended_at=self._now))
         return True
 
-    def totp(self, user_id: str, box: bytes) -> bool:
-        """Set a sealed secret; False when there is no such user."""
+    def totp(self, user_id: str, box: bytes, step: int | None = None) -> bool:
+        """Set a sealed secret, and the step of a code of it that was used; False when there is no such user."""
         t = schema.users
-        done = self._db.execute(update(t).where(t.c.user_id == user_id).values(totp=box, totp_step=None))
+        done = self._db.execute(update(t).where(t.c.user_id == user_id).values(totp=box, totp_step=step))
         return done.rowcount == 1
 
     def seen(self, token_hash: str) -> None:

@@ -76,7 +76,7 @@ def test_every_page_is_for_everybody(browser: Browser, desk: ServedDesk, user: s
         check("sign-in")
         desk.enter(context, user)
         page.goto(f"{desk.address}/desk")
-        for path in [*paths_of(page), *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled"))]:
+        for path in [*paths_of(page), "/desk/code", *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled"))]:
             page.goto(f"{desk.address}{path}")
             for summary in page.locator("details.ask > summary").all()[:6]:
                 summary.click()
