@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from case_system.record import User
 from case_system.storage import FeedItem, Reading
 from case_system.views import view
 from referral.lifecycle import Role
-from referral.model import OpId, ReferralId
+from referral.model import OpId, ReferralId, UserId
 from referral.port import Change, ChangeKind
 from referral.programme import Caps
 from referral.views import CaseloadView
@@ -44,12 +43,12 @@ def place(cursor: str | None, epoch: str, floor: int, newest: int) -> tuple[int,
     return (0, True) if seq > newest or (seq < floor and seq != 0) else (seq, False)
 
 
-def pull(reading: Reading, reader: User, device_id: str, cursor: str | None, caps: Caps, limit: int = PAGE) -> Pulled:
+def pull(reading: Reading, reader: UserId, device_id: str, cursor: str | None, caps: Caps, limit: int = PAGE) -> Pulled:
     """The next page after `cursor`; `limit` counts things, not bytes."""
     epoch = reading.agency().epoch
     floor, newest = reading.feed_span()
     after, reset = place(cursor, epoch, floor, newest)
-    items = reading.feed(reader.user_id, device_id, after, newest, limit + 1)
+    items = reading.feed(reader, device_id, after, newest, limit + 1)
     more = len(items) > limit
     items = items[:limit]
     end = items[-1].seq if more else newest
@@ -58,13 +57,15 @@ def pull(reading: Reading, reader: User, device_id: str, cursor: str | None, cap
     )
 
 
-def _changes(reading: Reading, reader: User, device_id: str, items: Sequence[FeedItem], caps: Caps) -> tuple[Change, ...]:  # fmt: skip
+def _changes(reading: Reading, reader: UserId, device_id: str, items: Sequence[FeedItem], caps: Caps) -> tuple[Change, ...]:  # fmt: skip
     of = {kind: [i.object_id for i in items if i.kind is kind] for kind in ChangeKind}
     wanted = [ReferralId(i) for i in of[ChangeKind.REFERRAL]]
-    visible = reading.visible(reader.user_id, wanted)
-    records = reading.records(visible, opened=reader.role in (Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR))
-    lines = reading.timelines(visible)
+    visible = reading.visible(reader, wanted)
     users = reading.users() if visible else {}
+    person = users.get(reader)
+    sees_body = person is not None and person.role in (Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR)
+    records = reading.records(visible, opened=sees_body)
+    lines = reading.timelines(visible)
     notices = reading.notices(of[ChangeKind.NOTICE])
     papers = reading.papers(device_id, [OpId(i) for i in of[ChangeKind.RECEIPT]])
     pairs = reading.pairs() if of[ChangeKind.CASELOAD] else {}
@@ -74,7 +75,9 @@ def _changes(reading: Reading, reader: User, device_id: str, items: Sequence[Fee
             case ChangeKind.REFERRAL | ChangeKind.GONE:
                 here = ReferralId(item.object_id)
                 record = records.get(here)
-                seen = None if record is None else view(record, reader, users, lines.get(here, ()))
+                seen = None
+                if record is not None and person is not None:
+                    seen = view(record, person, users, lines.get(here, ()))
                 if seen is None:
                     out.append(Change(seq=item.seq, kind=ChangeKind.GONE, referral_id=here))
                 else:
@@ -89,7 +92,7 @@ def _changes(reading: Reading, reader: User, device_id: str, items: Sequence[Fee
                     out.append(Change(seq=item.seq, kind=ChangeKind.RECEIPT, receipt=paper.as_receipt))
             case ChangeKind.CASELOAD:
                 pair = pairs.get(item.object_id)
-                if pair is not None and reader.user_id in pair.members:
+                if pair is not None and reader in pair.members:
                     seen_load = CaseloadView(
                         pair=pair.pair, enrolled=pair.enrolled, soft=caps.caseload_soft, cap=caps.caseload_hard
                     )

@@ -113,27 +113,27 @@ class CaseService:
         token_hash = enrolment.token_hash(token)
         away: list[Deed] = []
 
-        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> SyncResponse:
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> tuple[SyncResponse, Device]:
             device = docket.device(token_hash)
             if device is None:
                 raise Refused(ProblemCode.NOT_SIGNED_IN)
             away.clear()  # of a try that met another transaction
-            return self._take(docket, device, request, facts, pack, now, away)
+            return self._take(docket, device, request, facts, pack, now, away), device
 
-        answer = self._write(now, work)
+        answer, device = self._write(now, work)
         self._trail(Counter(away), now)
-        answer = self._with_changes(answer, token_hash, request, now)
+        answer = self._with_changes(answer, device, request, now)
         return replace(answer, signature=self._keys.server_key.sign(SIGNATURE_DOMAIN, signed_bytes(answer)))
 
     def _take(self, docket: Docket, device: Device, request: SyncRequest, facts: AgencyFacts, pack: Programme, now: datetime, away: list[Deed]) -> SyncResponse:  # fmt: skip
-        world = self._world(docket, pack, now)
-        user = world.users.get(device.user_id)
-        revoked = device.revoked or user is None or not user.active
+        revoked = device.revoked or not device.user_active
         reoffer = request.receipts is not None and not revoked and self._lacks(docket, device, request)
         heard = [
             hear(raw, device.device_id, device.public_key, facts.agency_id, self._keys) for raw in request.envelopes
         ]
-        results = self._file(docket, world, device, heard, away, revoked=revoked)
+        results: tuple[Receipt, ...] = ()
+        if heard:  # who only looks for news needs none of this
+            results = self._file(docket, self._world(docket, pack, now), device, heard, away, revoked=revoked)
         if request.generation is not None and request.generation < (device.generation or 0):
             away.append(Deed(actor=device.user_id, device_id=device.device_id, action="generation", outcome="older"))
         key_id = next((h.key_id for h in reversed(heard) if h.verified), None)
@@ -212,19 +212,15 @@ class CaseService:
             return None
         return self._packs.delivery(facts.pack_digest)
 
-    def _with_changes(self, answer: SyncResponse, token_hash: str, request: SyncRequest, now: datetime) -> SyncResponse:
-        if not request.pull or answer.device.state is not DeviceState.ACTIVE:
-            return answer
+    def _with_changes(self, answer: SyncResponse, device: Device, request: SyncRequest, now: datetime) -> SyncResponse:
+        if not request.pull or not device.may_pull or answer.device.state is not DeviceState.ACTIVE:
+            return answer  # the append token of a locked device never pulls
         with self._reading() as reading:
-            who = reading.reader(token_hash)
-            if who is None:  # the append token of a locked device never pulls
-                return answer
-            reader = reading.users()[who[0]]
             caps = self._packs.programme(reading.agency().pack_digest).caps
-            page: Pulled = pull(reading, reader, answer.device_id, request.cursor, caps)
+            page: Pulled = pull(reading, device.user_id, device.device_id, request.cursor, caps)
         told = [change.referral for change in page.changes if change.referral is not None]
         deeds = [
-            Deed(actor=reader.user_id, device_id=answer.device_id, action="deliver", object_id=seen.referral_id, outcome="done")
+            Deed(actor=device.user_id, device_id=device.device_id, action="deliver", object_id=seen.referral_id, outcome="done")
             for seen in told
             if seen.referral is not None
         ]  # fmt: skip

@@ -13,7 +13,7 @@ one read transaction. A write that met another's is raised as `Contention`: noth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,7 +74,7 @@ class AgencyFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """An enrolled device. `may_pull`: the token that named it is the one of the unlocked vault. generation: the latest of its vault
-    that was heard of."""
+    that was heard of. user_active: its person still works here."""
 
     device_id: DeviceId
     user_id: UserId
@@ -88,6 +88,7 @@ class Device:
     seq_seen: int
     generation: int | None = None
     may_pull: bool = False
+    user_active: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,5 +420,8 @@ class Reading(Protocol):
 class Storage(Protocol):
     """The case system's database."""
 
-    def write(self, now: datetime, pack: Programme) -> AbstractContextManager[Docket]: ...
+    def write(self, now: datetime, packs: Callable[[str], Programme]) -> AbstractContextManager[Docket]:
+        """A transaction at the moment `now`; `packs` gives the pack of a digest."""
+        ...
+
     def read(self) -> AbstractContextManager[Reading]: ...

@@ -54,13 +54,12 @@ class Transactions:
 
     def write(self, now: datetime, work: Callable[[Docket, AgencyFacts, Programme], T]) -> T:
         """`work` in one transaction; done again from fresh truth when another was first."""
-        with self.reading() as reading:
-            facts = reading.agency()
-        pack = self._packs.programme(facts.pack_digest)
+        packs = self._packs.programme
         for attempt in range(TRIES):
             try:
-                with self._storage.write(now, pack) as docket:
-                    return work(docket, facts, pack)
+                with self._storage.write(now, packs) as docket:
+                    facts = docket.agency()
+                    return work(docket, facts, packs(facts.pack_digest))
             except Contention:
                 log.info("another transaction was first (try %d)", attempt + 1, exc_info=attempt + 1 == TRIES)
             except StorageFull as error:

@@ -30,10 +30,10 @@ class Database:
         self.engine, self._clock, self._rng, self._keys, self._told = engine, clock, rng, keys, told
 
     @contextmanager
-    def write(self, now: datetime, pack: Programme) -> Iterator[SqlDocket]:
-        """One write transaction at the moment `now` under the pack in force."""
+    def write(self, now: datetime, packs: Callable[[str], Programme]) -> Iterator[SqlDocket]:
+        """One write transaction at the moment `now`."""
         with transaction(self.engine, write=True) as connection:
-            docket = SqlDocket(connection, self._keys, self._rng, now, pack.timers)
+            docket = SqlDocket(connection, self._keys, self._rng, now, packs)
             yield docket
             docket.finish()
         if docket.told:

@@ -7,12 +7,12 @@ then feed and audit through the ledger. The looking half is `opened.py`. Impleme
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, insert, or_, select, update
 
 from case_system import sealing
 from case_system.alarms import Alarm
@@ -24,6 +24,7 @@ from case_system.sheet import Beside
 from case_system.storage import KEPT_ASIDE, Device, NewDevice, Paper, Standing
 from case_system.store import lookups, schema, sheets, staff, writing
 from case_system.store.ledger import close
+from case_system.store.lookups import THESE
 from case_system.store.opened import Opened
 from case_system.store.records import plain, row_of
 from case_system.turn import Judgement, NoticeFact, OpenMatter
@@ -32,18 +33,38 @@ from referral.lifecycle import Episode, Handoff, Release
 from referral.model import OpId, ReferralId, UserId
 from referral.port import ChangeKind, Heartbeat
 from referral.problems import ProblemCode
-from referral.programme import Timers
+from referral.programme import Programme, Timers
 from referral.views import Flag, Happening
 
 _OPEN_NOTICES = (NoticeState.STAGED.value, NoticeState.SENT.value)
+_q = schema.quarantine.c
+_KEPT = select(_q.fingerprint).where(_q.device_id == bindparam("device"), _q.op_id == bindparam("op"))
+_c, _n, _r = schema.offers.c, schema.notices.c, schema.referrals.c
+_NOW: BindParameter[datetime] = bindparam("now")
+_RUNG_DUE = select(_c.referral_id).where(_c.closed_at.is_(None), _c.wake_at <= _NOW).order_by(_c.wake_at).limit(200)
+_CLIMBS_DUE = (
+    select(schema.offers)
+    .where(_c.closed_at.is_(None), _c.wake_at <= _NOW, _c.referral_id.in_(THESE))
+    .order_by(_c.referral_id, _c.ladder)
+)
+_TO_ANNOUNCE = select(_n.notice_id, _n.recipient).where(
+    _n.announced.is_(False), _n.due_at <= _NOW, _n.state.in_(_OPEN_NOTICES)
+)
+_ANNOUNCED = update(schema.notices).where(_n.notice_id.in_(THESE)).values(announced=True)
+_EXPIRED = update(schema.notices).where(_n.notice_id.in_(THESE)).values(state=NoticeState.EXPIRED.value)
+_RELEASES_PAST = select(_r.referral_id).where(
+    _r.release == Release.SIGNED.value, _r.release_expires_on < bindparam("today")
+)
 
 
 class SqlDocket(Opened):
-    """See `storage.Docket`. `timers`: how long a notice stays open, from the pack in force."""
+    """See `storage.Docket`. `packs`: the pack of a digest; the one in force says how long a notice stays open."""
 
-    def __init__(self, connection: Connection, keys: Keys, rng: RandomBytes, now: datetime, timers: Timers) -> None:
+    def __init__(
+        self, connection: Connection, keys: Keys, rng: RandomBytes, now: datetime, packs: Callable[[str], Programme]
+    ) -> None:
         super().__init__(connection, keys, rng, now)
-        self._timers = timers
+        self._packs = packs
         self._created: set[ReferralId] = set()
         self._touched: dict[ReferralId, frozenset[UserId]] = {}
         self._papers: dict[tuple[str, OpId], Paper] = {}
@@ -67,6 +88,9 @@ class SqlDocket(Opened):
 
     def beside(self, referral_id: ReferralId) -> Beside:
         return sheets.beside(self._db, referral_id)
+
+    def _timers(self) -> Timers:
+        return self._packs(self.agency().pack_digest).timers
 
     def use_code(self, code_hash: str, device: NewDevice) -> None:
         t = schema.enrol_codes
@@ -106,12 +130,11 @@ class SqlDocket(Opened):
         return self._papers.get((paper.device_id, paper.op_id), paper)
 
     def set_aside(self, device_id: str, op_id: OpId, fingerprint: str, code: ProblemCode, raw: bytes) -> bool:
-        t = schema.quarantine
-        kept = self._db.execute(select(t.c.fingerprint).filter_by(device_id=device_id, op_id=op_id)).scalars().all()
+        kept = self._db.execute(_KEPT, {"device": device_id, "op": op_id}).scalars().all()
         if fingerprint in kept or len(kept) >= KEPT_ASIDE:
             return False
         key = {"device_id": device_id, "op_id": op_id, "fingerprint": fingerprint}
-        self._db.execute(insert(t).values(**key, code=code.value, raw=raw, received_at=self._now))
+        writing.plain(self._db, schema.quarantine, [{**key, "code": code.value, "raw": raw, "received_at": self._now}])
         return True
 
     def put(self, judgement: Judgement, *, new: bool, readers: frozenset[UserId]) -> None:
@@ -230,6 +253,7 @@ class SqlDocket(Opened):
         self._notices[referral_id][notice_id] = fact
         due = max(plain(ring.due_at), self._now)
         record = self._records[referral_id]
+        timers = self._timers()
         self._new_notices[notice_id] = {
             "notice_id": notice_id,
             "referral_id": referral_id,
@@ -243,7 +267,7 @@ class SqlDocket(Opened):
             "due_at": due,
             "announced": now_due,
             "next_at": due,
-            "expires_at": due + timedelta(hours=self._timers.notice_expiry_hours),
+            "expires_at": due + timedelta(hours=timers.notice_expiry_hours),
             "acknowledged_at": None,
             "night": at_night(ring.kind, record.whereabouts),
             "late": Flag.LATE_SYNC in record.flags,
@@ -289,25 +313,17 @@ class SqlDocket(Opened):
             values["pack_digest"] = pack[:64]
         if key_id is not None:
             values["agency_key_id"] = key_id
-        self._db.execute(update(schema.devices).where(schema.devices.c.device_id == device.device_id).values(**values))
+        row = {f"v_{name}": value for name, value in values.items()} | {"k_device_id": device.device_id}
+        self._db.execute(writing.changing(schema.devices, tuple(values)), row)
 
     def receipt_change(self, paper: Paper) -> None:
         self._tell(paper.user_id, ChangeKind.RECEIPT, paper.op_id, paper.device_id)
 
     # ------------------------------------------------------------------------------------------------ the clock's work
     def due_climbs(self, now: datetime) -> Sequence[tuple[ReferralId, Climb]]:
-        t = schema.offers
-        due = (
-            select(t.c.referral_id).where(t.c.closed_at.is_(None), t.c.wake_at <= now).order_by(t.c.wake_at).limit(200)
-        )
-        ids = list(dict.fromkeys(self._db.execute(due).scalars()))
+        ids = list(dict.fromkeys(self._db.execute(_RUNG_DUE, {"now": now}).scalars()))
         self.open([ReferralId(i) for i in ids])
-        still = (
-            select(t)
-            .where(t.c.closed_at.is_(None), t.c.wake_at <= now, t.c.referral_id.in_(ids))
-            .order_by(t.c.referral_id, t.c.ladder)
-        )
-        rows = self._db.execute(still).mappings().all() if ids else []
+        rows = self._db.execute(_CLIMBS_DUE, {"now": now, "these": ids}).mappings().all() if ids else []
         return [(ReferralId(row["referral_id"]), lookups.climb_of(row)) for row in rows]
 
     def due_intakes(self, now: datetime) -> Sequence[ReferralId]:
@@ -318,20 +334,16 @@ class SqlDocket(Opened):
         return [i for i in ids if (at := self._records[i].intake_warn_at) is not None and at <= now]
 
     def announce(self, now: datetime) -> int:
-        t = schema.notices
-        due = select(t.c.notice_id, t.c.recipient).where(
-            t.c.announced.is_(False), t.c.due_at <= now, t.c.state.in_(_OPEN_NOTICES)
-        )
-        rows = self._db.execute(due).all()
+        rows = self._db.execute(_TO_ANNOUNCE, {"now": now}).all()
         for row in rows:
             self._tell(row.recipient, ChangeKind.NOTICE, row.notice_id)
         if rows:
-            self._db.execute(update(t).where(t.c.notice_id.in_([r.notice_id for r in rows])).values(announced=True))
+            self._db.execute(_ANNOUNCED, {"these": [row.notice_id for row in rows]})
         return len(rows)
 
     def raise_alarms(self, alarms: Collection[Alarm]) -> None:
         t = schema.notices
-        lasts = timedelta(hours=self._timers.notice_expiry_hours)
+        lasts = timedelta(hours=self._timers().notice_expiry_hours)
         for alarm in alarms:
             key = {"device_id": alarm.device_id, "recipient": alarm.recipient, "kind": alarm.kind.value, "round": alarm.round}  # fmt: skip
             if self._db.execute(select(t.c.notice_id).filter_by(**key)).first() is not None:
@@ -366,10 +378,8 @@ class SqlDocket(Opened):
         for row in over:
             self._tell(row.recipient, ChangeKind.NOTICE, row.notice_id)
         if over:
-            ids = [row.notice_id for row in over]
-            self._db.execute(update(t).where(t.c.notice_id.in_(ids)).values(state=NoticeState.EXPIRED.value))
-        past = select(r.c.referral_id).where(r.c.release == Release.SIGNED.value, r.c.release_expires_on < now.date())
-        ended = list(self._db.execute(past).scalars())
+            self._db.execute(_EXPIRED, {"these": [row.notice_id for row in over]})
+        ended = list(self._db.execute(_RELEASES_PAST, {"today": now.date()}).scalars())
         if ended:
             self.open([ReferralId(i) for i in ended])
             for i in ended:

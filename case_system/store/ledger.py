@@ -11,12 +11,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from case_system import audit
 from case_system.audit import Deed
 from case_system.store import schema
 from case_system.store.bell import ring
+
+_t = schema.ledger
+_HEAD = select(_t.c.feed_seq, _t.c.audit_n, _t.c.audit_hash).with_for_update()
+_MOVE = update(_t).values({name: bindparam(f"new_{name}") for name in ("feed_seq", "audit_n", "audit_hash")})
+_FEED, _AUDIT = insert(schema.feed), insert(schema.audit)
 
 
 def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequence[Deed], now: datetime) -> int:
@@ -24,20 +29,20 @@ def close(connection: Connection, feed: Sequence[Mapping[str, Any]], deeds: Sequ
     written). On PostgreSQL the COMMIT also rings the bell of every process that listens (bell.py)."""
     if not feed and not deeds:
         return 0
-    t = schema.ledger
-    head = connection.execute(select(t.c.feed_seq, t.c.audit_n, t.c.audit_hash).with_for_update()).one()
+    head = connection.execute(_HEAD).one()
     rows = audit.chain(deeds, now, head.audit_n, head.audit_hash)
     connection.execute(
-        update(t).values(
-            feed_seq=head.feed_seq + len(feed),
-            audit_n=head.audit_n + len(rows),
-            audit_hash=rows[-1]["hash"] if rows else head.audit_hash,
-        )
+        _MOVE,
+        {
+            "new_feed_seq": head.feed_seq + len(feed),
+            "new_audit_n": head.audit_n + len(rows),
+            "new_audit_hash": rows[-1]["hash"] if rows else head.audit_hash,
+        },
     )
     if feed:
         numbered = [{**row, "seq": head.feed_seq + n, "at": now} for n, row in enumerate(feed, start=1)]
-        connection.execute(insert(schema.feed), numbered)
+        connection.execute(_FEED, numbered)
         ring(connection, head.feed_seq + len(feed))
     if rows:
-        connection.execute(insert(schema.audit), rows)
+        connection.execute(_AUDIT, rows)
     return head.feed_seq + len(feed) if feed else 0

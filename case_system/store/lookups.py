@@ -1,4 +1,7 @@
-"""Rows as values: the look-ups that writing and reading transactions share."""
+"""Rows as values: the look-ups that writing and reading transactions share.
+
+Statements are built once, when the module is read: building one costs more than running it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, RowMapping, bindparam, or_, select
 
 from case_system.assignment import Absence, Post, Rota, Shift, Waiting
 from case_system.handoff import Climb, Ladder, NoticeState
@@ -28,11 +31,28 @@ PAPER = (
     "device_id", "op_id", "fingerprint", "device_seq", "user_id", "outcome", "code", "receipt", "judged_at",
     "referral_id", "op", "base", "nonce", "revision",
 )  # fmt: skip
+PAPER_COLUMNS = tuple(schema.operations.c[name] for name in PAPER)
+THESE: BindParameter[Any] = bindparam("these", expanding=True)  # the values of an IN list
+_u, _o, _r = schema.users.c, schema.operations.c, schema.rota.c
+_AGENCY = select(schema.agency)
+_USERS = select(_u.user_id, _u.name, _u.role, _u.unit, _u.active, _u.language, _u.languages).order_by(_u.user_id)
+_PAIRS = select(schema.pairs).order_by(schema.pairs.c.pair)
+_PAIRS_LOCKED = _PAIRS.with_for_update()
+_ROTA = select(_r.post, _r.user_id).order_by(_r.post, _r.rank)
+_s, _a = schema.shifts.c, schema.absences.c
+_SHIFTS = select(schema.shifts).order_by(_s.starts_at, _s.shift_id)
+_SHIFTS_LEFT = _SHIFTS.where(_s.ends_at > bindparam("now"))
+_ABSENCES = select(schema.absences).order_by(_a.starts_at, _a.absence_id)
+_ABSENCES_LEFT = _ABSENCES.where(_a.ends_at > bindparam("now"))
+_PAPERS = select(*PAPER_COLUMNS).where(_o.device_id == bindparam("device"), _o.op_id.in_(THESE))
 
 
 def agency(db: Connection) -> AgencyFacts:
     """The agency's one row."""
-    row = db.execute(select(schema.agency)).one()
+    return agency_of(db.execute(_AGENCY).one())
+
+
+def agency_of(row: Row[Any]) -> AgencyFacts:
     return AgencyFacts(agency_id=row.agency_id, name=row.name, epoch=row.epoch, pack_digest=row.pack_digest)
 
 
@@ -40,9 +60,6 @@ def users(db: Connection, working: Mapping[str, Pair] | None = None) -> dict[Use
     """Everyone, with the pair they work in. working: the pairs, where the caller has them already."""
     known = pairs(db) if working is None else working
     in_pair = {who: p.pair for p in known.values() if p.active for who in p.members}
-    t = schema.users
-    wanted = (t.c.user_id, t.c.name, t.c.role, t.c.unit, t.c.active, t.c.language, t.c.languages)
-    rows = db.execute(select(*wanted).order_by(t.c.user_id))
     return {
         UserId(row.user_id): User(
             user_id=UserId(row.user_id),
@@ -54,38 +71,34 @@ def users(db: Connection, working: Mapping[str, Pair] | None = None) -> dict[Use
             language=row.language,
             languages=tuple(row.languages.split()),
         )
-        for row in rows
+        for row in db.execute(_USERS)
     }
 
 
 def pairs(db: Connection, *, lock: bool = False) -> dict[str, Pair]:
     """Every pair by name."""
-    statement = select(schema.pairs).order_by(schema.pairs.c.pair)
     return {
         row.pair: Pair(
             pair=row.pair, case_manager=row.case_manager, peer=row.peer, enrolled=row.enrolled, active=row.active
         )
-        for row in db.execute(statement.with_for_update() if lock else statement)
+        for row in db.execute(_PAIRS_LOCKED if lock else _PAIRS)
     }
 
 
 def rota(db: Connection, now: datetime | None = None) -> Rota:
     """The lists in the order of rank, and shifts and absences that are not over at `now` (None: all)."""
-    t, s, a = schema.rota, schema.shifts, schema.absences
     lists: dict[Post, list[UserId]] = defaultdict(list)
-    for row in db.execute(select(t.c.post, t.c.user_id).order_by(t.c.post, t.c.rank)):
+    for row in db.execute(_ROTA):
         lists[Post(row.post)].append(UserId(row.user_id))
-    shifts = select(s).order_by(s.c.starts_at, s.c.shift_id)
-    absences = select(a).order_by(a.c.starts_at, a.c.absence_id)
-    if now is not None:
-        shifts, absences = shifts.where(s.c.ends_at > now), absences.where(a.c.ends_at > now)
+    later = {} if now is None else {"now": now}
+    shifts, absences = (_SHIFTS, _ABSENCES) if now is None else (_SHIFTS_LEFT, _ABSENCES_LEFT)
     return Rota(
         lists=dict(lists),
         shifts=tuple(
             Shift(
                 shift_id=row.shift_id, post=Post(row.post), user_id=UserId(row.user_id), starts_at=row.starts_at, ends_at=row.ends_at
             )
-            for row in db.execute(shifts)
+            for row in db.execute(shifts, later)
         ),
         absences=tuple(
             Absence(
@@ -94,7 +107,7 @@ def rota(db: Connection, now: datetime | None = None) -> Rota:
                 ends_at=row.ends_at,
                 cover=None if row.cover is None else UserId(row.cover),
             )
-            for row in db.execute(absences)
+            for row in db.execute(absences, later)
         ),
     )  # fmt: skip
 
@@ -148,6 +161,7 @@ def device_of(row: RowMapping, *, may_pull: bool) -> Device:
         seq_seen=row["seq_seen"],
         generation=row["generation"],
         may_pull=may_pull,
+        user_active=row["user_active"],
     )
 
 
@@ -165,9 +179,8 @@ def papers(db: Connection, device_id: str, op_ids: Collection[OpId]) -> dict[OpI
     """What was filed under these numbers of a device."""
     if not op_ids:
         return {}
-    t = schema.operations
-    found = select(*(t.c[name] for name in PAPER)).where(t.c.device_id == device_id, t.c.op_id.in_(op_ids))
-    return {OpId(row["op_id"]): paper_of(row) for row in db.execute(found).mappings()}
+    rows = db.execute(_PAPERS, {"device": device_id, "these": list(op_ids)}).mappings()
+    return {OpId(row["op_id"]): paper_of(row) for row in rows}
 
 
 def paper_of(row: RowMapping) -> Paper:

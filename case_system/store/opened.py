@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, or_, select
 
 from case_system.assignment import Rota, Waiting
 from case_system.handoff import Climb, Ladder
@@ -19,6 +19,7 @@ from case_system.ports import Keys, RandomBytes
 from case_system.record import Pair, Record, User
 from case_system.storage import AgencyFacts, Device, EnrolCode, Paper
 from case_system.store import lookups, schema
+from case_system.store.lookups import PAPER_COLUMNS, THESE
 from case_system.store.records import indexes, plain, record_of
 from case_system.turn import NoticeFact, OpenMatter, Scene
 from referral.decisions import DuplicateDecision
@@ -30,12 +31,67 @@ from referral.problems import ProblemCode
 ONE_SCENE = timedelta(minutes=30)
 _WAITING_CODES = (ProblemCode.WAITING_FOR_EARLIER.value, ProblemCode.REFERRAL_UNKNOWN.value)
 
+_d, _e, _f, _o = schema.devices.c, schema.enrol_codes.c, schema.referrals.c, schema.operations.c
+_TOKEN: BindParameter[str] = bindparam("token")
+_SINCE: BindParameter[datetime] = bindparam("since")
+_DEVICE = (
+    select(schema.devices, schema.users.c.active.label("user_active"))
+    .join(schema.users, schema.users.c.user_id == _d.user_id)
+    .where(or_(_d.append_hash == _TOKEN, _d.read_hash == _TOKEN))
+    .with_for_update(of=schema.devices)
+)
+_HAS_DEVICE = select(_d.device_id).where(_d.device_id == bindparam("device"))
+_CODE = select(schema.enrol_codes).where(_e.code_hash == bindparam("code")).with_for_update()
+_BY_ID = select(schema.referrals).order_by(_f.referral_id)
+_REFERRALS = _BY_ID.where(_f.referral_id.in_(THESE)).with_for_update()
+_SAME_PERSON = _BY_ID.where(_f.person_index.in_(THESE) & (_f.episode != Episode.CLOSED.value))
+_SAME_SCENE = _BY_ID.where(_f.scene_index.in_(THESE) & (_f.received_at > _SINCE))
+_SAME_CALL = _BY_ID.where(_f.call_code.in_(THESE) & _f.provisional & _f.merged_into.is_(None))
+_n, _c, _v, _a = schema.notices.c, schema.offers.c, schema.votes.c, schema.audience.c
+_NOTICES = (
+    select(_n.referral_id, _n.notice_id, _n.recipient, _n.kind, _n.round, _n.state)
+    .where(_n.referral_id.in_(THESE))
+    .order_by(_n.created_at)
+)
+_CLIMBS = select(schema.offers).where(_c.referral_id.in_(THESE)).order_by(_c.round)
+_VOTES = select(_v.referral_id, _v.partner, _v.approve).where(_v.referral_id.in_(THESE))
+_m, _k = schema.matters.c, schema.likenesses.c
+_MATTERS = (
+    select(schema.matters)
+    .where(_m.referral_id.in_(THESE), _m.settled_at.is_(None))
+    .order_by(_m.at, _m.matter_id)
+)
+_LIKENESSES = select(schema.likenesses).where(or_(_k.referral_id.in_(THESE), _k.other_id.in_(THESE)))
+_AUDIENCE = select(_a.referral_id, _a.user_id).where(_a.referral_id.in_(THESE))
+_PAPERS = select(*PAPER_COLUMNS, _o.raw)
+_PAPERS_OF = _PAPERS.where(_o.referral_id.in_(THESE))
+_HELD = (
+    _PAPERS.where(_o.device_id == bindparam("device"), _o.op_id == bindparam("op"))
+    .where(_o.outcome == Outcome.STORED.value, _o.code == ProblemCode.DEVICE_REVOKED.value)
+    .with_for_update()
+)
+_BY_CALL_CODE = select(schema.referrals).where(
+    _f.call_code == bindparam("code"),
+    _f.received_at >= _SINCE,
+    _f.merged_into.is_(None),
+    _f.episode != Episode.CLOSED.value,
+)
+_UNREAD = (
+    _PAPERS.where(_o.outcome == Outcome.STORED.value, _o.code.in_(THESE), _o.raw.is_not(None))
+    .order_by(_o.received_at, _o.device_seq)
+    .limit(500)
+)
+_ACCEPTED = select(_o.op_id).where(
+    _o.device_id == bindparam("device"), _o.outcome == Outcome.ACCEPTED.value, _o.judged_at >= _SINCE
+)
+
 
 class Opened:
     """The looking half of `storage.Docket`."""
 
     def __init__(self, connection: Connection, keys: Keys, rng: RandomBytes, now: datetime) -> None:
         self._db, self._keys, self._rng, self._now = connection, keys, rng, plain(now)
+        self._agency: AgencyFacts | None = None
         self._pairs: Mapping[str, Pair] | None = None  # as they were read with the people; not locked
         self._records: dict[ReferralId, Record] = {}
         self._alias: dict[ReferralId, ReferralId] = {}
@@ -53,21 +109,19 @@ class Opened:
 
     # ------------------------------------------------------------------------------------------------ who
     def agency(self) -> AgencyFacts:
-        return lookups.agency(self._db)
+        if self._agency is None:
+            self._agency = lookups.agency(self._db)
+        return self._agency
 
     def device(self, token_hash: str) -> Device | None:
-        t = schema.devices
-        found = select(t).where(or_(t.c.append_hash == token_hash, t.c.read_hash == token_hash)).with_for_update()
-        row = self._db.execute(found).mappings().one_or_none()
+        row = self._db.execute(_DEVICE, {"token": token_hash}).mappings().one_or_none()
         return None if row is None else lookups.device_of(row, may_pull=row["read_hash"] == token_hash)
 
     def has_device(self, device_id: DeviceId) -> bool:
-        t = schema.devices
-        return self._db.execute(select(t.c.device_id).where(t.c.device_id == device_id)).first() is not None
+        return self._db.execute(_HAS_DEVICE, {"device": device_id}).first() is not None
 
     def enrol_code(self, code_hash: str) -> EnrolCode | None:
-        t = schema.enrol_codes
-        row = self._db.execute(select(t).where(t.c.code_hash == code_hash).with_for_update()).mappings().one_or_none()
+        row = self._db.execute(_CODE, {"code": code_hash}).mappings().one_or_none()
         return None if row is None else lookups.code_of(row)
 
     def people(self) -> tuple[Mapping[UserId, User], Rota]:
@@ -90,11 +144,7 @@ class Opened:
         wanted = sorted(set(referral_ids) - set(self._records))
         if not wanted:
             return
-        t = schema.referrals
-        rows = self._db.execute(
-            select(t).where(t.c.referral_id.in_(wanted)).order_by(t.c.referral_id).with_for_update()
-        )
-        loaded = self._take(rows.mappings())
+        loaded = self._take(self._db.execute(_REFERRALS, {"these": wanted}).mappings())
         onward = [r.merged_into for r in loaded if r.merged_into is not None and r.merged_into not in self._records]
         if onward:
             self.open(onward)
@@ -118,24 +168,21 @@ class Opened:
     def _load_scenes(self, ids: Sequence[ReferralId]) -> None:
         if not ids:
             return
-        n, o, v, a = schema.notices, schema.offers, schema.votes, schema.audience
-        m, k = schema.matters, schema.likenesses
-        for row in self._db.execute(select(n).where(n.c.referral_id.in_(ids)).order_by(n.c.created_at)).mappings():
+        these = {"these": ids}
+        for row in self._db.execute(_NOTICES, these).mappings():
             fact = lookups.notice_fact(row)
             self._notices[row["referral_id"]][fact.notice_id] = fact
-        for row in self._db.execute(select(o).where(o.c.referral_id.in_(ids)).order_by(o.c.round)).mappings():
+        for row in self._db.execute(_CLIMBS, these).mappings():
             self._climbs[row["referral_id"]][Ladder(row["ladder"])] = lookups.climb_of(row)
-        for row in self._db.execute(select(v).where(v.c.referral_id.in_(ids))).mappings():
-            self._votes[row["referral_id"]][row["partner"]] = row["approve"]
-        open_ = select(m).where(m.c.referral_id.in_(ids), m.c.settled_at.is_(None)).order_by(m.c.at, m.c.matter_id)
-        for row in self._db.execute(open_).mappings():
+        for referral_id, partner, approve in self._db.execute(_VOTES, these):
+            self._votes[referral_id][partner] = approve
+        for row in self._db.execute(_MATTERS, these).mappings():
             self._matters[row["referral_id"]][row["matter_id"]] = lookups.open_matter(lookups.matter_of(row))
-        decided = select(k).where(or_(k.c.referral_id.in_(ids), k.c.other_id.in_(ids)))
-        for row in self._db.execute(decided).mappings():
+        for row in self._db.execute(_LIKENESSES, these).mappings():
             self._judge(row["referral_id"], row["other_id"], DuplicateDecision(row["decision"]))
         seen: dict[ReferralId, set[UserId]] = {i: set() for i in ids}
-        for row in self._db.execute(select(a).where(a.c.referral_id.in_(ids))).mappings():
-            seen[row["referral_id"]].add(row["user_id"])
+        for referral_id, user_id in self._db.execute(_AUDIENCE, these):
+            seen[referral_id].add(user_id)
         self._audience.update({i: frozenset(who) for i, who in seen.items()})
 
     def _judge(self, one: ReferralId, other: ReferralId, decision: DuplicateDecision) -> None:
@@ -143,11 +190,8 @@ class Opened:
         self._judged[other][one] = decision
 
     def _load_papers(self, ids: Sequence[ReferralId]) -> None:
-        t = schema.operations
-        wanted = [t.c[name] for name in lookups.PAPER]
-        for row in self._db.execute(select(*wanted, t.c.raw).where(t.c.referral_id.in_(ids))).mappings():
-            paper = lookups.paper_of(row)
-            self._remember(paper)
+        for row in self._db.execute(_PAPERS_OF, {"these": ids}).mappings():
+            self._remember(lookups.paper_of(row))
 
     def _remember(self, paper: Paper) -> None:
         if paper.referral_id is None or paper.base is None:
@@ -212,59 +256,33 @@ class Opened:
         return replace(record, person_index=person, scene_index=scene)
 
     def meets(self, records: Collection[Record]) -> None:
-        t = schema.referrals
         persons = {r.person_index for r in records if r.person_index is not None}
         scenes = {r.scene_index for r in records if r.scene_index is not None}
         codes = {r.call_code for r in records}
-        arms = []
-        if persons:
-            arms.append(t.c.person_index.in_(persons) & (t.c.episode != Episode.CLOSED.value))
-        if scenes:
-            arms.append(t.c.scene_index.in_(scenes) & (t.c.received_at > self._now - ONE_SCENE * 4))
-        if codes:
-            arms.append(t.c.call_code.in_(codes) & t.c.provisional & t.c.merged_into.is_(None))
-        for arm in arms:
-            for row in self._db.execute(select(t).where(arm).order_by(t.c.referral_id)).mappings():
+        since = self._now - ONE_SCENE * 4
+        for found, these, more in (
+            (_SAME_PERSON, persons, {}),
+            (_SAME_SCENE, scenes, {"since": since}),
+            (_SAME_CALL, codes, {}),
+        ):
+            if not these:
+                continue
+            for row in self._db.execute(found, {"these": sorted(these), **more}).mappings():
                 if row["referral_id"] not in self._records:
                     record = record_of(row, None)
                     self._met[record.referral_id] = record
 
     def held(self, device_id: str, op_id: OpId) -> Paper | None:
-        t = schema.operations
-        found = (
-            select(*(t.c[name] for name in lookups.PAPER), t.c.raw)
-            .where(t.c.device_id == device_id, t.c.op_id == op_id)
-            .where(t.c.outcome == Outcome.STORED.value, t.c.code == ProblemCode.DEVICE_REVOKED.value)
-            .with_for_update()
-        )
-        row = self._db.execute(found).mappings().one_or_none()
+        row = self._db.execute(_HELD, {"device": device_id, "op": op_id}).mappings().one_or_none()
         return None if row is None else lookups.paper_of(row)
 
     def by_call_code(self, call_code: str, since: datetime) -> Sequence[Record]:
-        t = schema.referrals
-        found = select(t).where(
-            t.c.call_code == call_code,
-            t.c.received_at >= since,
-            t.c.merged_into.is_(None),
-            t.c.episode != Episode.CLOSED.value,
-        )
-        return [record_of(row, None) for row in self._db.execute(found).mappings()]
+        rows = self._db.execute(_BY_CALL_CODE, {"code": call_code, "since": since}).mappings()
+        return [record_of(row, None) for row in rows]
 
     def unread(self, codes: Collection[ProblemCode]) -> Sequence[Paper]:
-        t = schema.operations
-        found = (
-            select(*(t.c[name] for name in lookups.PAPER), t.c.raw)
-            .where(
-                t.c.outcome == Outcome.STORED.value, t.c.code.in_([code.value for code in codes]), t.c.raw.is_not(None)
-            )
-            .order_by(t.c.received_at, t.c.device_seq)
-            .limit(500)
-        )
-        return [lookups.paper_of(row) for row in self._db.execute(found).mappings()]
+        rows = self._db.execute(_UNREAD, {"these": [code.value for code in codes]}).mappings()
+        return [lookups.paper_of(row) for row in rows]
 
     def accepted_since(self, device_id: str, since: datetime) -> Collection[OpId]:
-        t = schema.operations
-        found = select(t.c.op_id).where(
-            t.c.device_id == device_id, t.c.outcome == Outcome.ACCEPTED.value, t.c.judged_at >= since
-        )
-        return [OpId(op_id) for op_id in self._db.execute(found).scalars()]
+        return [OpId(i) for i in self._db.execute(_ACCEPTED, {"device": device_id, "since": since}).scalars()]

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from case_system.alarms import AlarmKind, Holder, OpenAlarm, Raised
 from case_system.assignment import Rota, Waiting
@@ -20,6 +20,7 @@ from case_system.ports import Keys
 from case_system.record import Pair, Record, User
 from case_system.storage import AgencyFacts, FeedItem, Paper, Unsent
 from case_system.store import lookups, schema
+from case_system.store.lookups import THESE
 from case_system.store.measures import measure
 from case_system.store.records import CLOSED, record_of
 from referral.lifecycle import Episode, Handoff
@@ -27,45 +28,86 @@ from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import ChangeKind, Outcome
 from referral.views import Flag, Happening, NoticeView, TimelineEntry
 
+_t, _d, _f, _r = schema.ledger.c, schema.devices.c, schema.feed.c, schema.referrals.c
+_HEAD = select(schema.agency, _t.feed_floor, _t.feed_seq).join(schema.ledger, _t.id == schema.agency.c.id)
+_NEWEST = func.max(_f.seq).label("newest")
+_FEED = (
+    select(_NEWEST, _f.kind, _f.object_id)
+    .where(
+        _f.user_id == bindparam("user"),
+        _f.seq > bindparam("after"),
+        _f.seq <= bindparam("until"),
+        or_(_f.device_id.is_(None), _f.device_id == bindparam("device")),
+    )
+    .group_by(_f.kind, _f.object_id)
+    .order_by(_NEWEST)
+    .limit(bindparam("most"))
+)
+_READERS_SINCE = select(_f.user_id, _NEWEST).where(_f.seq > bindparam("after")).group_by(_f.user_id)
+_OPENED = select(schema.referrals).where(_r.referral_id.in_(THESE))
+_UNOPENED = select(*CLOSED).where(_r.referral_id.in_(THESE))
+_OPEN_WORK = (
+    select(*CLOSED)
+    .where((_r.episode != Episode.CLOSED.value) & _r.merged_into.is_(None) & _r.tally.is_(False))
+    .order_by(_r.received_at, _r.referral_id)
+)
+_VISIBLE = select(schema.audience.c.referral_id).where(
+    schema.audience.c.user_id == bindparam("user"), schema.audience.c.referral_id.in_(THESE)
+)
+_l, _n, _o = schema.timeline.c, schema.notices.c, schema.offers.c
+_LINES = (
+    select(_l.referral_id, _l.what, _l.at, _l.user_id, _l.code)
+    .where(_l.referral_id.in_(THESE))
+    .order_by(_l.referral_id, _l.id)
+)
+# an alarm about a device is for the desk: devices know notices of referrals only
+_NOTICES = select(schema.notices).where(_n.notice_id.in_(THESE), _n.referral_id.is_not(None))
+_HOLDER = select(_d.user_id, _d.device_id).where(
+    or_(_d.append_hash == bindparam("token"), _d.read_hash == bindparam("token"))
+)
+_READER = select(_d.user_id, _d.state).where(_d.read_hash == bindparam("token"))
+_STILL_OPEN = _n.state.in_(("staged", "sent"))
+_MOMENTS = (
+    select(func.min(_o.wake_at)).where(_o.closed_at.is_(None)),
+    select(func.min(_n.next_at)).where(_n.state == "staged"),
+    select(func.min(_n.due_at)).where(_STILL_OPEN, _n.announced.is_(False)),
+    select(func.min(_n.expires_at)).where(_STILL_OPEN),
+    select(func.min(_r.intake_warn_at)),
+    select(func.min(_n.created_at))
+    .join(schema.devices, _d.device_id == _n.device_id)
+    .where(_STILL_OPEN, lookups.alarms_over(schema.devices)),
+)
+_LAST_DAY = select(func.min(_r.release_expires_on)).where(_r.release == "signed")
+
 
 class SqlReading:
     """See `storage.Reading`."""
 
     def __init__(self, connection: Connection, keys: Keys) -> None:
         self._db, self._keys = connection, keys
-        self._agency: AgencyFacts | None = None
+        self._head: tuple[AgencyFacts, tuple[int, int]] | None = None
         self._users: Mapping[UserId, User] | None = None
 
     def agency(self) -> AgencyFacts:
-        if self._agency is None:
-            self._agency = lookups.agency(self._db)
-        return self._agency
+        return self._at_head()[0]
 
     def feed_span(self) -> tuple[int, int]:
-        row = self._db.execute(select(schema.ledger.c.feed_floor, schema.ledger.c.feed_seq)).one()
-        return row.feed_floor, row.feed_seq
+        return self._at_head()[1]
+
+    def _at_head(self) -> tuple[AgencyFacts, tuple[int, int]]:
+        if self._head is None:
+            row = self._db.execute(_HEAD).one()
+            self._head = lookups.agency_of(row), (row.feed_floor, row.feed_seq)
+        return self._head
 
     def feed(self, user_id: UserId, device_id: str, after: int, until: int, limit: int) -> Sequence[FeedItem]:
-        t = schema.feed
-        newest = func.max(t.c.seq).label("newest")
-        found = (
-            select(newest, t.c.kind, t.c.object_id)
-            .where(
-                t.c.user_id == user_id,
-                t.c.seq > after,
-                t.c.seq <= until,
-                or_(t.c.device_id.is_(None), t.c.device_id == device_id),
-            )
-            .group_by(t.c.kind, t.c.object_id)
-            .order_by(newest)
-            .limit(limit)
-        )
-        return [FeedItem(row.newest, ChangeKind(row.kind), row.object_id) for row in self._db.execute(found)]
+        if after >= until:
+            return []
+        what = {"user": user_id, "after": after, "until": until, "device": device_id, "most": limit}
+        return [FeedItem(seq, ChangeKind(kind), object_id) for seq, kind, object_id in self._db.execute(_FEED, what)]
 
     def readers_since(self, seq: int) -> Mapping[str, int]:
-        t = schema.feed
-        found = select(t.c.user_id, func.max(t.c.seq).label("newest")).where(t.c.seq > seq).group_by(t.c.user_id)
-        return {row.user_id: row.newest for row in self._db.execute(found)}
+        return {row.user_id: row.newest for row in self._db.execute(_READERS_SINCE, {"after": seq})}
 
     def users(self) -> Mapping[UserId, User]:
         if self._users is None:
@@ -75,23 +117,17 @@ class SqlReading:
     def records(self, referral_ids: Collection[ReferralId], *, opened: bool) -> Mapping[ReferralId, Record]:
         if not referral_ids:
             return {}
-        t = schema.referrals
-        columns = (t,) if opened else CLOSED
-        rows = self._db.execute(select(*columns).where(t.c.referral_id.in_(referral_ids))).mappings()
+        rows = self._db.execute(_OPENED if opened else _UNOPENED, {"these": list(referral_ids)}).mappings()
         return {row["referral_id"]: record_of(row, self._keys if opened else None) for row in rows}
 
     def visible(self, user_id: UserId, referral_ids: Collection[ReferralId]) -> frozenset[ReferralId]:
         if not referral_ids:
             return frozenset()
-        t = schema.audience
-        found = select(t.c.referral_id).where(t.c.user_id == user_id, t.c.referral_id.in_(referral_ids))
-        return frozenset(ReferralId(i) for i in self._db.execute(found).scalars())
+        found = self._db.execute(_VISIBLE, {"user": user_id, "these": list(referral_ids)})
+        return frozenset(ReferralId(i) for i in found.scalars())
 
     def open_work(self) -> Sequence[Record]:
-        t = schema.referrals
-        still = (t.c.episode != Episode.CLOSED.value) & t.c.merged_into.is_(None) & t.c.tally.is_(False)
-        found = select(*CLOSED).where(still).order_by(t.c.received_at, t.c.referral_id)
-        return [record_of(row, None) for row in self._db.execute(found).mappings()]
+        return [record_of(row, None) for row in self._db.execute(_OPEN_WORK).mappings()]
 
     def climbs(self) -> Mapping[ReferralId, tuple[Climb, ...]]:
         o = schema.offers
@@ -196,21 +232,15 @@ class SqlReading:
     def timelines(self, referral_ids: Collection[ReferralId]) -> Mapping[ReferralId, tuple[TimelineEntry, ...]]:
         if not referral_ids:
             return {}
-        t = schema.timeline
         lines: dict[ReferralId, list[TimelineEntry]] = defaultdict(list)
-        found = select(t).where(t.c.referral_id.in_(referral_ids)).order_by(t.c.referral_id, t.c.id)
-        for row in self._db.execute(found):
-            lines[row.referral_id].append(
-                TimelineEntry(what=Happening(row.what), at=row.at, by=row.user_id, code=row.code)
-            )
+        for referral_id, what, at, by, code in self._db.execute(_LINES, {"these": list(referral_ids)}):
+            lines[referral_id].append(TimelineEntry(what=Happening(what), at=at, by=by, code=code))
         return {i: tuple(entries) for i, entries in lines.items()}
 
     def notices(self, notice_ids: Collection[str]) -> Mapping[str, NoticeView]:
         if not notice_ids:
             return {}
-        n = schema.notices  # an alarm about a device is for the desk: devices know notices of referrals only
-        found = select(n).where(n.c.notice_id.in_(notice_ids), n.c.referral_id.is_not(None))
-        rows = self._db.execute(found).mappings()
+        rows = self._db.execute(_NOTICES, {"these": list(notice_ids)}).mappings()
         return {row["notice_id"]: lookups.notice_view(row) for row in rows}
 
     def papers(self, device_id: str, op_ids: Collection[OpId]) -> Mapping[OpId, Paper]:
@@ -220,32 +250,16 @@ class SqlReading:
         return lookups.pairs(self._db)
 
     def holder(self, token_hash: str) -> tuple[UserId, DeviceId] | None:
-        t = schema.devices
-        theirs = or_(t.c.append_hash == token_hash, t.c.read_hash == token_hash)
-        row = self._db.execute(select(t.c.user_id, t.c.device_id).where(theirs)).one_or_none()
+        row = self._db.execute(_HOLDER, {"token": token_hash}).one_or_none()
         return None if row is None else (UserId(row.user_id), DeviceId(row.device_id))
 
     def reader(self, token_hash: str) -> tuple[UserId, bool] | None:
-        t = schema.devices
-        row = self._db.execute(select(t.c.user_id, t.c.state).where(t.c.read_hash == token_hash)).one_or_none()
+        row = self._db.execute(_READER, {"token": token_hash}).one_or_none()
         return None if row is None else (UserId(row.user_id), row.state == "active")
 
     def next_work(self) -> datetime | None:
-        o, n, d = schema.offers, schema.notices, schema.devices
-        still_open = n.c.state.in_(("staged", "sent"))
-        moments = (
-            select(func.min(o.c.wake_at)).where(o.c.closed_at.is_(None)),
-            select(func.min(n.c.next_at)).where(n.c.state == "staged"),
-            select(func.min(n.c.due_at)).where(still_open, n.c.announced.is_(False)),
-            select(func.min(n.c.expires_at)).where(still_open),
-            select(func.min(n.c.created_at))
-            .join(d, d.c.device_id == n.c.device_id)
-            .where(still_open, lookups.alarms_over(d)),
-        )
-        found: list[datetime | None] = [self._db.execute(m).scalar() for m in moments]
-        r = schema.referrals
-        found.append(self._db.execute(select(func.min(r.c.intake_warn_at))).scalar())
-        last_day = self._db.execute(select(func.min(r.c.release_expires_on)).where(r.c.release == "signed")).scalar()
+        found: list[datetime | None] = [self._db.execute(moment).scalar() for moment in _MOMENTS]
+        last_day = self._db.execute(_LAST_DAY).scalar()
         if last_day is not None:
             found.append(datetime.combine(last_day + timedelta(days=1), time(), UTC))
         return min((moment for moment in found if moment is not None), default=None)

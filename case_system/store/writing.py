@@ -4,21 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, delete, insert, select, update
 
 from case_system.handoff import Climb, Ladder, NoticeState
 from case_system.store import schema
+from case_system.store.lookups import THESE
 from referral.model import ReferralId, UserId
 
 Row = dict[str, Any]
+
+_c, _v, _a, _p = schema.offers.c, schema.votes.c, schema.audience.c, schema.pairs.c
+_THIS_CLIMB = (_c.referral_id == bindparam("r_")) & (_c.ladder == bindparam("l_"))
+_CLIMB_ENDS = (
+    update(schema.offers).where(_THIS_CLIMB, _c.closed_at.is_(None)).values(closed_at=bindparam("now_"), wake_at=None)
+)
+_CLIMB_GOES = delete(schema.offers).where(_THIS_CLIMB, _c.round == bindparam("n_"))
+_VOTE_GOES = delete(schema.votes).where(_v.referral_id == bindparam("r_"), _v.partner == bindparam("p_"))
+_READER_GOES = delete(schema.audience).where(_a.referral_id == bindparam("r_"), _a.user_id == bindparam("u_"))
+_SHRED = update(schema.operations).where(schema.operations.c.referral_id.in_(THESE)).values(body=None)
+_COUNT = update(schema.pairs).where(_p.pair == bindparam("p_")).values(enrolled=_p.enrolled + bindparam("change_"))
+_MEMBERS = select(_p.case_manager, _p.peer).where(_p.pair == bindparam("p_"))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def changing(table: Table, names: tuple[str, ...]) -> Update:
+    """An update of these columns (`v_NAME`) of the row with a primary key (`k_NAME`); built once for each shape."""
+    statement = update(table).values({name: bindparam(f"v_{name}") for name in names})
+    for key in table.primary_key.columns:
+        statement = statement.where(key == bindparam(f"k_{key.name}"))
+    return statement
 
 
 def plain(db: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows."""
     if rows:
-        db.execute(insert(table), rows)
+        db.execute(_insert(table), rows)
 
 
 def _replace(db: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -26,11 +54,10 @@ def _replace(db: Connection, table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
     keys = [column.name for column in table.primary_key.columns]
-    names = [name for name in rows[0] if name not in keys]
-    statement = update(table).values({name: bindparam(f"v_{name}") for name in names})
-    for key in keys:
-        statement = statement.where(table.c[key] == bindparam(f"k_{key}"))
-    db.execute(statement, [{f"k_{k}": row[k] for k in keys} | {f"v_{n}": row[n] for n in names} for row in rows])
+    names = tuple(name for name in rows[0] if name not in keys)
+    db.execute(
+        changing(table, names), [{f"k_{k}": row[k] for k in keys} | {f"v_{n}": row[n] for n in names} for row in rows]
+    )
 
 
 def records(db: Connection, new: Sequence[Row], changed: Sequence[Row]) -> None:
@@ -49,8 +76,7 @@ def merges(db: Connection, merged: Sequence[tuple[ReferralId, ReferralId]]) -> N
 def shreds(db: Connection, referral_ids: Collection[ReferralId]) -> None:
     """Earlier sealed words of these referrals go, with the key that opened them."""
     if referral_ids:
-        t = schema.operations
-        db.execute(update(t).where(t.c.referral_id.in_(referral_ids)).values(body=None))
+        db.execute(_SHRED, {"these": list(referral_ids)})
 
 
 def papers(db: Connection, new: Sequence[Row], changed: Sequence[Row], now: datetime) -> None:
@@ -79,17 +105,13 @@ def climbs(
     now: datetime,
 ) -> None:
     """Ladders that end, and climbs as they stand now (and whether they have ended)."""
-    o = schema.offers
-    this = (o.c.referral_id == bindparam("r_")) & (o.c.ladder == bindparam("l_"))
     if closed:
-        ended = update(o).where(this, o.c.closed_at.is_(None)).values(closed_at=now, wake_at=None)
-        db.execute(ended, [{"r_": r, "l_": ladder.value} for r, ladder in closed])
+        db.execute(_CLIMB_ENDS, [{"r_": r, "l_": ladder.value, "now_": now} for r, ladder in closed])
     if standing:
-        old = delete(o).where(this, o.c.round == bindparam("n_"))
-        db.execute(old, [{"r_": r, "l_": ladder.value, "n_": n} for r, ladder, n in standing])
+        db.execute(_CLIMB_GOES, [{"r_": r, "l_": ladder.value, "n_": n} for r, ladder, n in standing])
         plain(
             db,
-            o,
+            schema.offers,
             [
                 {
                     "referral_id": r,
@@ -108,11 +130,9 @@ def climbs(
 
 def votes(db: Connection, rows: Sequence[Row]) -> None:
     """The newest vote of each partner."""
-    v = schema.votes
     if rows:
-        old = delete(v).where(v.c.referral_id == bindparam("r_"), v.c.partner == bindparam("p_"))
-        db.execute(old, [{"r_": row["referral_id"], "p_": row["partner"]} for row in rows])
-        plain(db, v, list({(row["referral_id"], row["partner"]): row for row in rows}.values()))
+        db.execute(_VOTE_GOES, [{"r_": row["referral_id"], "p_": row["partner"]} for row in rows])
+        plain(db, schema.votes, list({(row["referral_id"], row["partner"]): row for row in rows}.values()))
 
 
 def matters(db: Connection, settled: Sequence[Row], new: Sequence[Row]) -> None:
@@ -134,18 +154,15 @@ def audience(
     db: Connection, come: Sequence[tuple[ReferralId, UserId]], gone: Sequence[tuple[ReferralId, UserId]]
 ) -> None:
     """Who may see what from now on."""
-    t = schema.audience
     if gone:
-        away = delete(t).where(t.c.referral_id == bindparam("r_"), t.c.user_id == bindparam("u_"))
-        db.execute(away, [{"r_": referral_id, "u_": user} for referral_id, user in gone])
-    plain(db, t, [{"referral_id": referral_id, "user_id": user} for referral_id, user in come])
+        db.execute(_READER_GOES, [{"r_": referral_id, "u_": user} for referral_id, user in gone])
+    plain(db, schema.audience, [{"referral_id": referral_id, "user_id": user} for referral_id, user in come])
 
 
 def counts(db: Connection, changes: Mapping[str, int]) -> Iterator[tuple[UserId, str]]:
     """Change how many people each pair has; yields who is to be told of which pair."""
-    t = schema.pairs
     for pair, change in changes.items():
         if change:
-            db.execute(update(t).where(t.c.pair == pair).values(enrolled=t.c.enrolled + change))
-            members = db.execute(select(t.c.case_manager, t.c.peer).where(t.c.pair == pair)).one()
+            db.execute(_COUNT, {"p_": pair, "change_": change})
+            members = db.execute(_MEMBERS, {"p_": pair}).one()
             yield from ((UserId(user), pair) for user in members if user is not None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from case_system import feed
 from case_system.feed import place
@@ -57,11 +58,26 @@ def test_pages_are_complete_and_each_thing_comes_once(agency: Agency) -> None:
     assert (len(seen), len(set(seen)), pages) == (7, 7, 3)
 
 
+def test_looking_for_news_where_there_is_none_asks_little(agency: Agency) -> None:
+    device = agency.device("o1")
+    device.send(device.create(arrest()))
+    device.pull()
+    asked: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(agency.engine, "before_cursor_execute", note)
+    device.pull()
+    event.remove(agency.engine, "before_cursor_execute", note)
+    asked = [statement for statement in asked if not statement.startswith("BEGIN")]
+    assert [statement.split()[0] for statement in asked] == ["SELECT", "SELECT", "UPDATE", "SELECT"]
+
+
 def _page(agency: Agency, device: Device, cursor: str | None, limit: int) -> feed.Pulled:
     database = Database(agency.engine, clock=agency.clock, rng=bytes, keys=agency.keys)
     with database.read() as reading:
-        user = reading.users()[UserId(device.user)]
-        return feed.pull(reading, user, device.device_id, cursor, baltimore().caps, limit)
+        return feed.pull(reading, UserId(device.user), device.device_id, cursor, baltimore().caps, limit)
 
 
 def test_a_cursor_of_another_epoch_fetches_everything_anew(agency: Agency) -> None:

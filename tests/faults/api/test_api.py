@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 
 from case_system import effects
 from case_system.service import CaseService
-from case_system.store.reading import SqlReading
-from referral.model import UserId
+from case_system.store import lookups
 from referral.operations import Op
 from referral.port import SyncRequest, SyncResponse
 from tests.faults.api.part import PART, run
@@ -61,11 +60,8 @@ def test_a_role_that_does_what_it_may_not_is_seen(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_append_token_that_reads_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def any_token(self: SqlReading, token_hash: str) -> tuple[UserId, bool] | None:
-        found = self.holder(token_hash)
-        return None if found is None else (found[0], True)
-
-    monkeypatch.setattr(SqlReading, "reader", any_token)
+    real = lookups.device_of
+    monkeypatch.setattr(lookups, "device_of", lambda row, *, may_pull: real(row, may_pull=True))
     assert "authorisation bypass: changes for" in sentences()
 
 

@@ -10,7 +10,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -165,10 +165,10 @@ class Untouched(Database):
         self.watched, self.after = referral_id, None
 
     @contextmanager
-    def write(self, now: datetime, pack: Programme) -> Iterator[SqlDocket]:
+    def write(self, now: datetime, packs: Callable[[str], Programme]) -> Iterator[SqlDocket]:
         """As the real one, but nothing stays."""
         with suppress(_Undo), transaction(self.engine, write=True) as connection:
-            docket = SqlDocket(connection, self._keys, self._rng, now, pack.timers)
+            docket = SqlDocket(connection, self._keys, self._rng, now, packs)
             yield docket
             docket.finish()
             self.after = self.look(connection)

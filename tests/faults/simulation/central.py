@@ -78,8 +78,8 @@ class ProbedDatabase(Database):
     passing: Callable[[Step], None] = staticmethod(lambda step: None)
 
     @contextmanager
-    def write(self, now: datetime, pack: Programme) -> Iterator[SqlDocket]:
-        with super().write(now, pack) as docket:
+    def write(self, now: datetime, packs: Callable[[str], Programme]) -> Iterator[SqlDocket]:
+        with super().write(now, packs) as docket:
             yield docket
             self.passing(Step.JUDGING)
         self.passing(Step.JUDGED)

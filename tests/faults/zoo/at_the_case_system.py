@@ -48,9 +48,9 @@ def the_receipt_comes_after() -> Iterator[None]:
 
     def twice(original: Any) -> Any:
         @contextmanager
-        def write(self: Database, now: datetime, pack: Programme) -> Iterator[SqlDocket]:
+        def write(self: Database, now: datetime, packs: Callable[[str], Programme]) -> Iterator[SqlDocket]:
             late.clear()
-            with original(self, now, pack) as docket:
+            with original(self, now, packs) as docket:
                 yield docket
             passing = cast(Callable[[Step], None], getattr(self, "passing", lambda step: None))
             passing(Step.JUDGED)
