@@ -132,16 +132,23 @@ def _digest(agency: Agency) -> str:
 
 def _copy(made: Path, case: Path) -> None:
     """A device folder. The installed pack, which nobody writes to, is shared by links."""
-    case.mkdir()
-    for entry in os.scandir(made):
-        target = case / entry.name
-        if entry.name == "programme":
-            for folder in Path(entry.path).iterdir():
-                (target / folder.name).mkdir(parents=True)
-                for file in folder.iterdir():
-                    (target / folder.name / file.name).hardlink_to(file)
-        elif entry.is_dir():
-            shutil.copytree(entry.path, target)
-        elif not entry.name.endswith(("-wal", "-shm")):
-            shutil.copyfile(entry.path, target)
-    assert Folder(path=case).enrolled
+    for parts, shared in _plan(made):
+        source, target = os.path.join(made, *parts), os.path.join(case, *parts)
+        if shared is None:
+            os.mkdir(target)
+        elif shared:
+            os.link(source, target)
+        else:
+            shutil.copyfile(source, target)
+
+
+@cache
+def _plan(made: Path) -> tuple[tuple[tuple[str, ...], bool | None], ...]:
+    """What a device folder holds, folders before what is in them: its place, and whether it is shared (None: a folder)."""
+    assert Folder(path=made).enrolled
+    plan: list[tuple[tuple[str, ...], bool | None]] = []
+    for folder, _, names in os.walk(made):
+        here = Path(folder).relative_to(made).parts
+        plan.append((here, None))
+        plan += [((*here, name), here[:1] == ("programme",)) for name in names if not name.endswith(("-wal", "-shm"))]
+    return tuple(plan)
