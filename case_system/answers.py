@@ -6,10 +6,10 @@ log, its places and no variables. Knows no route and no message.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,7 +20,7 @@ from referral.codec import canonical
 from referral.port import Refused
 from referral.problems import PROBLEMS, FieldError, ProblemCode
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -148,7 +148,7 @@ class Unbroken:
         except Exception as error:
             if scope["type"] != "http" or begun:  # half an answer is out: the connection ends
                 raise
-            log.exception("request_failed", action=action_of(scope["path"]), error=type(error).__name__)
+            log.exception("a request (%s) met a fault: %s", action_of(scope["path"]), type(error).__name__)
             token = bearer(Request(scope))
             await run_in_threadpool(self._trail.note_refused, token, action_of(scope["path"]), ProblemCode.INTERNAL)
             await problem(ProblemCode.INTERNAL)(scope, receive, send)

@@ -293,7 +293,7 @@ def test_a_request_that_is_cut_off_is_audited_and_loses_nothing(town: Town, capl
 
 def exchange(town: Town, data: bytes, *, answer: bool = True) -> bytes:
     at = urlsplit(str(town.http.base_url))
-    with socket.create_connection((at.hostname, at.port), timeout=10) as line:
+    with socket.create_connection((at.hostname, at.port), timeout=60) as line:
         line.sendall(data)
         if not answer:
             return b""

@@ -65,7 +65,7 @@ def port(actions: DemoActions) -> Iterator[int]:
 
 
 def get(port: int, path: str, **headers: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers)
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=60)
 
 
 def test_a_guessable_secret_is_refused() -> None:

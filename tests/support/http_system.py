@@ -15,7 +15,7 @@ class HttpSystem:
     """Speaks the contract to a server at `address`."""
 
     def __init__(self, address: str) -> None:
-        self.client = httpx.Client(base_url=address, timeout=30)
+        self.client = httpx.Client(base_url=address, timeout=60)
 
     def enrol(self, request: EnrolRequest) -> Enrolment:
         """See the port."""

@@ -143,7 +143,7 @@ def _judged(made: Api, here: Town, request: Request, number: int, counts: Counte
         case.body["cursor"] = here.cursors[credential]  # where an earlier answer ended: the contract's link
         counts["followed the link"] += 1
     headers = here.headers(credential)
-    answer = case.call(session=made.client, headers=headers)
+    answer = case.call(session=made.client, headers=headers, timeout=60)
     counts[f"{case.method.upper()} {case.path} {answer.status_code}"] += 1
     counts[f"as {credential.partition(':')[0]}"] += 1
     if answer.status_code >= 500:

@@ -174,7 +174,7 @@ def _spoken(trip: Trip, *open_: Any) -> None:
     for finding in officer.doctor():
         print(finding)
     for path in ("/metrics", "/healthz", "/openapi.json"):
-        httpx.get(trip.address + path)
+        httpx.get(trip.address + path, timeout=60)
 
 
 def _refused(trip: Trip) -> None:
@@ -218,7 +218,7 @@ def _asked_badly(trip: Trip) -> None:
     trip.ear.listening = False
     bad = CANARIES["refused"]
     token = trip.inside("o1").binding.append_token
-    with httpx.Client(base_url=trip.address, headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(base_url=trip.address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         for body in (
             {"nonce": bad},
             {"nonce": "0" * 32, "cursor": bad, "pull": True},

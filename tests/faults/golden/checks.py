@@ -160,7 +160,7 @@ def requests_are_answered(golden: Path, work: Path) -> list[str]:
     """Each recorded request of that release's clients gets from today's case system what it got, over HTTP."""
     agency = _central(golden, work, "central.before.db.gz")
     wrong = []
-    with loopback(agency.service, Streams()) as url, httpx.Client(base_url=url) as client:
+    with loopback(agency.service, Streams()) as url, httpx.Client(base_url=url, timeout=60) as client:
         for n, pair in enumerate(pairs(golden), 1):
             agency.clock.at = datetime.fromisoformat(pair["at"])
             headers = {"Content-Type": "application/json"}
