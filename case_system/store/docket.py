@@ -369,7 +369,7 @@ class SqlDocket(Opened):
         return True
 
     def expire(self, now: datetime) -> int:
-        t, r, d = schema.notices, schema.referrals, schema.devices
+        t, d = schema.notices, schema.devices
         over = self._db.execute(
             select(t.c.notice_id, t.c.recipient)
             .outerjoin(d, d.c.device_id == t.c.device_id)

@@ -57,9 +57,7 @@ _CLIMBS = select(schema.offers).where(_c.referral_id.in_(THESE)).order_by(_c.rou
 _VOTES = select(_v.referral_id, _v.partner, _v.approve).where(_v.referral_id.in_(THESE))
 _m, _k = schema.matters.c, schema.likenesses.c
 _MATTERS = (
-    select(schema.matters)
-    .where(_m.referral_id.in_(THESE), _m.settled_at.is_(None))
-    .order_by(_m.at, _m.matter_id)
+    select(schema.matters).where(_m.referral_id.in_(THESE), _m.settled_at.is_(None)).order_by(_m.at, _m.matter_id)
 )
 _LIKENESSES = select(schema.likenesses).where(or_(_k.referral_id.in_(THESE), _k.other_id.in_(THESE)))
 _AUDIENCE = select(_a.referral_id, _a.user_id).where(_a.referral_id.in_(THESE))
