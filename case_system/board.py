@@ -19,6 +19,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from case_system.audience import stands
+from case_system.casefile import ATTENTION_FLAGS
 from case_system.grants import Relation
 from case_system.handoff import Climb, Ladder
 from case_system.record import Record, User
@@ -27,11 +28,6 @@ from case_system.turn import UNDECIDED, WAITS_FOR_SOMEONE, World
 from referral.lifecycle import Charge, Episode, Handoff, Review, Role
 from referral.model import Kind, ReferralId, UserId, Willing
 from referral.views import Flag
-
-ATTENTION = frozenset({
-    Flag.NEEDS_ATTENTION, Flag.PARALLEL_UPDATE, Flag.POSSIBLE_DUPLICATE, Flag.WITHDRAWAL_ASKED, Flag.WAIT_LIST,
-    Flag.DEVICE_REVOKED, Flag.INCOMPLETE,
-})  # fmt: skip
 
 
 class Late(StrEnum):
@@ -149,7 +145,7 @@ def _places(item: Item, world: World, *, yours: bool) -> Iterator[tuple[str, Ite
     taken_in = record.handoff is Handoff.INTAKE_COMPLETE and record.review is Review.APPROVED
     if record.episode is Episode.OPEN and (taken_in or Flag.WAIT_LIST in record.flags):
         yield "ready", item
-    if record.flags & ATTENTION and yours:
+    if record.flags & ATTENTION_FLAGS and yours:
         yield "attention", item
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, assert_never
 
 from case_system.desk.frame import Visit
 from case_system.desk.steps import Asks, Button
+from referral.decisions import Resolution, Resolve
 from referral.model import Answer, Exclusions, ReferralId
 from referral.operations import (
     Body,
@@ -31,6 +32,7 @@ from referral.operations import (
 )
 from referral.problems import FieldError, ProblemCode
 from referral.programme import Programme
+from referral.views import Flag
 
 E = TypeVar("E", bound=StrEnum)
 SCOPES = ("status", "attendance", "treatment")  # what a release may open; words in locale/referral.json
@@ -75,7 +77,9 @@ def _body(button: Button, visit: Visit, pack: Programme) -> Body:
         case Asks.CONSENT:
             return _consent(visit, pack)
         case Asks.PAIR:
-            return Enrol(pair=visit.text("pair") or None)
+            return Enrol(pair=visit.text("pair") or None, reason=_maybe("override_reason", visit, pack))
+        case Asks.DECISION:
+            return Resolve(flag=_one(Flag, visit, "flag"), decision=_one(Resolution, visit, "decision"))
         case _:
             assert_never(button.asks)
 
@@ -117,6 +121,13 @@ def _of_pack(button: Button, visit: Visit, pack: Programme) -> str:
     if button.reasons is None or pack.choice(button.reasons, reason) is None:
         raise FieldError("reason", ProblemCode.MISSING_ANSWER, "is not in the pack's list")
     return reason
+
+
+def _maybe(name: str, visit: Visit, pack: Programme) -> str | None:
+    reason = visit.text("reason")
+    if reason and pack.choice(name, reason) is None:
+        raise FieldError("reason", ProblemCode.INVALID_VALUE, "is not in the pack's list")
+    return reason or None
 
 
 def _one(kind: type[E], visit: Visit, name: str) -> E:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from case_system.desk.bodies import SCOPES, parties_of
 from case_system.desk.steps import BUTTONS
 from case_system.desk.words import Words
-from case_system.grants import GRANTS
+from case_system.grants import GRANTS, Relation, may
+from case_system.matters import Attention
 from case_system.record import Pair
 from referral.lifecycle import Role
+from referral.operations import Op
 from referral.programme import Programme
 from referral.views import Happening, TimelineEntry
 
@@ -30,8 +32,6 @@ _WORDS: Mapping[Happening, str] = {
     Happening.SAO_CALLED: "sao",
     Happening.CONTACTED: "contact",
     Happening.RELEASE_CHANGED: "release",
-    Happening.ENROLLED: "why",
-    Happening.SAO_APPROVED: "approved",
 }
 
 
@@ -46,7 +46,9 @@ def line_code(line: TimelineEntry, pack: Programme, say: Words) -> str:
     code = str(line.code)
     if line.what in _LISTS:
         return of_pack(pack, _LISTS[line.what], code, say)
-    return say.code(_WORDS.get(line.what, "line"), code)
+    if line.what in (Happening.VOTED_YES, Happening.VOTED_NO):
+        return party_name(pack, code, say)
+    return say.code(_WORDS.get(line.what, "code"), code)
 
 
 def reason_list(pack: Programme, name: str, say: Words) -> Choices:
@@ -88,6 +90,17 @@ def pair_list(pairs: Mapping[str, Pair], pack: Programme, say: Words) -> Choices
 def button_keys(role: Role, quick: bool) -> list[tuple[str, str]]:
     """The keys of the buttons that a role may ever press."""
     return [(b.key, b.name) for b in BUTTONS if role in GRANTS[b.op] and (b.quick or not quick)]
+
+
+def advice(one: Attention, part: str, say: Words) -> str:
+    """Why something needs a person, or what to do about it (`part`: why, todo)."""
+    key = f"trouble.{one.why or f'flag_{one.flag}'}.{part}"
+    return say(key) if say.has(key) else str(getattr(one.advice, part))
+
+
+def may_decide(role: Role, related: Collection[Relation]) -> bool:
+    """True when the person may take a flag down here."""
+    return may(Op.RESOLVE, role, related)
 
 
 def age(seconds: int) -> str:

@@ -14,11 +14,14 @@ from typing import Protocol
 
 from fastapi import Response
 
+from case_system.casefile import CaseFile
 from case_system.desk.bodies import operation
 from case_system.desk.choices import (
+    advice,
     age,
     button_keys,
     line_code,
+    may_decide,
     of_pack,
     pair_list,
     partner_list,
@@ -31,8 +34,10 @@ from case_system.desk.frame import Frame, Visit
 from case_system.desk.steps import BY_NAME, fits, possible
 from case_system.desk.strip import strip
 from case_system.grants import Sight
+from case_system.inquiry import Inquiry
+from case_system.reasons import sentence as why_sentence
 from case_system.record import Record
-from case_system.sheet import Meanwhile, Sheet
+from case_system.sheet import Meanwhile
 from case_system.streams import Streams
 from referral.lifecycle import Role
 from referral.model import ReferralId, UserId, is_referral_id
@@ -44,7 +49,11 @@ from referral.problems import ProblemCode
 class ReferralService(Protocol):
     """What one referral's page asks of the service."""
 
-    def sheet(self, actor: UserId, referral_id: ReferralId) -> Sheet: ...
+    @property
+    def inquiry(self) -> Inquiry:
+        """Everything about one referral, audited as a look."""
+        ...
+
     def press(self, actor: UserId, operation: Operation, fits: Callable[[Record], bool], since: datetime) -> Receipt | Meanwhile: ...  # fmt: skip
 
 
@@ -60,6 +69,7 @@ class OneReferral:
         frame.templates.globals.update(
             possible=possible, line_code=line_code, reason_list=reason_list, partner_list=partner_list, party_list=party_list,
             party_name=party_name, scope_list=scope_list, pair_list=pair_list, button_keys=button_keys, age=age, of_pack=of_pack,
+            advice=advice, may_decide=may_decide, why_sentence=why_sentence, resolve=BY_NAME["resolve"],
         )  # fmt: skip
         frame.route("GET /desk/r/{referral_id}", self.one)
         frame.route("GET /desk/r/{referral_id}/now", self.now, live=True)
@@ -74,11 +84,12 @@ class OneReferral:
         return await self._one(visit, "referral_now.html")
 
     async def _one(self, visit: Visit, template: str) -> Response:
-        sheet: Sheet = await self._frame.work(
-            self._service.sheet, visit.who.user_id, ReferralId(visit.part("referral_id"))
+        here = ReferralId(visit.part("referral_id"))
+        file: CaseFile = await self._frame.work(
+            self._service.inquiry.case_file, visit.who.user_id, here, visit.look.language
         )
-        reviewer = visit.who.role is Role.SAO_REVIEWER
-        return self._frame.page(visit, template, sheet=sheet, record=sheet.record, lanes=strip(sheet.record, reviewer=reviewer), whole=sheet.seen is Sight.WHOLE)  # fmt: skip
+        sheet, reviewer = file.sheet, visit.who.role is Role.SAO_REVIEWER
+        return self._frame.page(visit, template, file=file, sheet=sheet, record=sheet.record, lanes=strip(sheet.record, reviewer=reviewer), whole=sheet.seen is Sight.WHOLE)  # fmt: skip
 
     async def do(self, visit: Visit) -> Response:
         """Press a button."""

@@ -16,6 +16,7 @@ from case_system.admission import OPEN_TO_VOTES
 from case_system.grants import Relation, may
 from case_system.record import Record
 from case_system.turn import UNDECIDED
+from referral.decisions import RESOLUTIONS
 from referral.lifecycle import Charge, Episode, Handoff, Release, Review, Role, Step, Track, can
 from referral.model import Kind
 from referral.operations import OPERATIONS, Op
@@ -33,13 +34,15 @@ class Asks(StrEnum):
     VOTE = "vote"
     CONSENT = "consent"
     PAIR = "pair"
+    DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """name: what the form sends, and its word `button.NAME`. key: presses it on the marked card. reasons: the pack's list.
 
-    main: the step that the page suggests. quick: offered on the lists too. careful: stands on the answers.
+    main: the step that the page suggests. quick: offered on the lists too. careful: stands on the answers. placed: offered elsewhere
+    on the page, beside what it decides.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Button:
     main: bool = False
     quick: bool = False
     careful: bool = False
+    placed: bool = False
 
 
 BUTTONS: tuple[Button, ...] = (
@@ -66,11 +70,13 @@ BUTTONS: tuple[Button, ...] = (
     Button(name="returned", op=Op.CHARGE, key="t", quick=True, careful=True),
     Button(name="offer", op=Op.OFFER, key="o", quick=True),
     Button(name="records_check", op=Op.RECORDS_CHECK, key="s", asks=Asks.EXCLUSIONS, careful=True),
+    Button(name="send_to_sao", op=Op.SEND_TO_SAO, key="w", careful=True),
     Button(name="vote", op=Op.PARTNER_VOTE, key="v", asks=Asks.VOTE, careful=True),
     Button(name="contact", op=Op.CONTACT, key="c", asks=Asks.REACHED),
     Button(name="release", op=Op.RELEASE, key="l", asks=Asks.CONSENT, careful=True),
     Button(name="not_completed", op=Op.NOT_COMPLETED, key="n", asks=Asks.ENDING, reasons="not_completed_reason"),
     Button(name="close", op=Op.CLOSE, key="x", asks=Asks.ENDING, reasons="close_reason", careful=True),
+    Button(name="resolve", op=Op.RESOLVE, key="z", asks=Asks.DECISION, placed=True),
     Button(name="reopen", op=Op.REOPEN, key="p", asks=Asks.REASON, reasons="reopen_reason", careful=True),
 )  # fmt: skip
 BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button in BUTTONS})
@@ -79,7 +85,8 @@ BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button
 def possible(record: Record, role: Role, related: Collection[Relation], *, quick: bool = False) -> tuple[Button, ...]:
     """The buttons for this person now. quick: those of a list, where a charge waits for the review."""
     decided = record.review not in UNDECIDED
-    shown = (b for b in BUTTONS if not quick or (b.quick and (decided or b.op is not Op.CHARGE)))
+    offered = (b for b in BUTTONS if not b.placed)
+    shown = (b for b in offered if not quick or (b.quick and (decided or b.op is not Op.CHARGE)))
     return tuple(b for b in shown if may(b.op, role, related) and _fits(b, record, role))
 
 
@@ -90,7 +97,11 @@ def fits(button: Button, role: Role, base: int) -> Callable[[Record], bool]:
 
 def _fits(button: Button, record: Record, role: Role) -> bool:
     """The step has a row in the tables from where the referral stands, and would change something."""
-    if record.tally or role not in OPERATIONS[button.op].roles:
+    if role not in OPERATIONS[button.op].roles:
+        return False
+    if button.op is Op.RESOLVE:
+        return bool(record.flags & RESOLUTIONS.keys())
+    if record.tally:
         return False
     if record.episode is Episode.CLOSED:
         return button.op is Op.REOPEN
@@ -103,6 +114,8 @@ def _fits(button: Button, record: Record, role: Role) -> bool:
         case Op.CHARGE:
             step = Step.NOT_FILE if button.name == "not_filed" else Step.RETURN_CHARGE
             return record.charge is Charge.HELD and can(Track.CHARGE, record.charge, step, role)
+        case Op.SEND_TO_SAO:
+            return arrest and can(Track.REVIEW, record.review, Step.SEND_TO_SAO, role)
         case Op.RECORDS_CHECK:
             return arrest and record.referral is not None and record.review in UNDECIDED
         case Op.PARTNER_VOTE:

@@ -13,11 +13,18 @@ from fastapi import Response
 from case_system.board import Board
 from case_system.desk.frame import HOME, Frame, Visit
 from case_system.grants import DESK_ROUTES
+from case_system.inquiry import Inquiry
+from case_system.matters import Attention
 from referral.model import ReferralId, UserId
 
 
 class WorkService(Protocol):
     """What the lists ask of the service."""
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """Why something needs a person, and what to do about it."""
+        ...
 
     def board(self, actor: UserId) -> Board: ...
     def open_provisional(self, actor: UserId, call_code: str, officer: UserId | None = None) -> ReferralId: ...
@@ -47,8 +54,12 @@ class Work:
 
     async def _lists(self, visit: Visit, template: str) -> Response:
         board: Board = await self._frame.work(self._service.board, visit.who.user_id)
+        todo: dict[ReferralId, list[Attention]] = {}
+        if board.records("attention"):
+            for one in await self._frame.work(self._service.inquiry.attention, visit.who.user_id):
+                todo.setdefault(one.referral_id, []).append(one)
         calls = visit.who.role in DESK_ROUTES["POST /desk/provisional"]
-        return self._frame.page(visit, template, board=board, names=board.names, now=board.now, calls=calls)
+        return self._frame.page(visit, template, board=board, names=board.names, now=board.now, calls=calls, todo=todo)
 
     async def provisional(self, visit: Visit) -> Response:
         """Open a handoff on the code that an officer reads out."""

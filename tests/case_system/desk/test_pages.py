@@ -226,9 +226,9 @@ def test_no_role_gets_a_button_that_its_operation_refuses(role: Role, agency: Ag
     record: Record = agency.service.look(UserId("sup"), made.referral_id)
     names = {button.name for button in possible(record, role, HERE)}
     expected = {
-        Role.CASE_MANAGER: {"accept", "redirect", "records_check", "not_completed"},
+        Role.CASE_MANAGER: {"accept", "redirect", "records_check", "send_to_sao", "not_completed"},
         Role.PEER: {"accept", "redirect", "not_completed"},
-        Role.SUPERVISOR: {"accept", "redirect", "records_check", "not_completed", "vote"},
+        Role.SUPERVISOR: {"accept", "redirect", "records_check", "send_to_sao", "not_completed", "vote"},
         Role.SAO_REVIEWER: {"approve", "decline", "ask", "not_filed", "returned", "vote"},
     }
     assert names == expected.get(role, set())

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from case_system.store import schema
 from referral.model import Exclusions
-from referral.operations import Op, RecordsCheck
+from referral.operations import Intake, Op, RecordsCheck
 from referral.views import Flag
 from tests.case_system.desk.test_pages import app, form_of, press, sign_in, told
 from tests.support.agency import Agency
@@ -140,3 +140,14 @@ async def test_the_whole_way_of_one_person_through_the_forms(app: FastAPI, agenc
     page = await page_of(reviewer, here)
     assert "Intake done" not in page
     assert "Joined LEAD" not in page
+
+
+async def test_what_needs_a_person_says_why_and_is_decided_with_one_button(app: FastAPI, agency: Agency) -> None:
+    made = told(agency)
+    agency.desk("cm1", Op.INTAKE, made.referral_id, Intake(on=agency.clock().date()), base=1)  # nobody has met them
+    client = await sign_in(app, "sup")
+    assert "Ask who did it what really happened." in (await client.get("/desk")).text
+    said = await press(client, "resolve", made.referral_id, decision="settled")
+    assert "Decided, and taken off the list." in said
+    assert "Ask who did it" not in (await client.get("/desk")).text
+    assert Flag.NEEDS_ATTENTION not in agency.service.look(agency.device("sup").user, made.referral_id).flags

@@ -12,6 +12,7 @@ import pytest
 from case_system.desk.frame import HERE
 from case_system.desk.steps import BUTTONS
 from case_system.desk.words import LOCALE, Words, running, table
+from case_system.matters import ADVICE, FLAG_ADVICE
 from referral.problems import PROBLEMS, ProblemCode
 from tests.support.repository import ROOT
 
@@ -38,6 +39,16 @@ def test_every_problem_is_said_as_it_is_everywhere() -> None:
     english = Words()
     for code in ProblemCode:
         assert english.problem(code) == (PROBLEMS[code].title, PROBLEMS[code].meaning)
+
+
+def test_what_needs_a_person_is_explained_in_both_languages() -> None:
+    english = Words()
+    named = {why.value: advice for why, advice in ADVICE.items()} | {
+        f"flag_{f.value}": a for f, a in FLAG_ADVICE.items()
+    }
+    for key, advice in named.items():
+        assert english(f"trouble.{key}.why") == advice.why
+        assert english(f"trouble.{key}.todo") == advice.todo
 
 
 def test_both_languages_are_there_with_the_same_values() -> None:
