@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from case_system.board import ATTENTION
+from case_system.casefile import ATTENTION_FLAGS
 from field_app.draft import Draft
 from field_app.outcomes import Enrolled, Opened, Trouble
 from field_app.snapshot import AlarmKind
@@ -76,7 +76,7 @@ def test_a_person_sees_what_is_not_finished_until_it_is(officer: Station, agency
     record = agency.service.look(UserId("sup"), draft.referral_id)
     assert record.incomplete
     assert Flag.INCOMPLETE in record.flags
-    assert Flag.INCOMPLETE in ATTENTION
+    assert Flag.INCOMPLETE in ATTENTION_FLAGS
     assert draft.referral_id in {seen.referral_id for seen in agency.service.board(UserId("sup")).records("attention")}
     assert isinstance(officer.enrol(), Enrolled)
     assert isinstance(officer.actions.unlock(PIN), Opened)
