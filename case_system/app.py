@@ -25,6 +25,7 @@ from uvicorn.supervisors import Multiprocess
 
 from case_system.auth import Sessions
 from case_system.desk.pages import Desk
+from case_system.desk.push import Push
 from case_system.desk.rooms import rooms
 from case_system.dispatcher import Dispatcher
 from case_system.housekeeping import Housekeeping
@@ -35,6 +36,7 @@ from case_system.loops import DispatcherLoop, Ear, side_by_side
 from case_system.metrics import FOLDER_VARIABLE
 from case_system.notice_book import NoticeBook
 from case_system.notify.channels import AppriseChannels
+from case_system.notify.webpush import PushServices, WebPush
 from case_system.opening import open_office
 from case_system.packs import Packs
 from case_system.ports import Clock, RandomBytes
@@ -42,7 +44,7 @@ from case_system.service import CaseService
 from case_system.settings import setting
 from case_system.storage import StorageError
 from case_system.store.accounts import Accounts
-from case_system.store.channels import Channels
+from case_system.store.channels import PUSH, Channels
 from case_system.store.database import Database
 from case_system.store.engine import Engine, open_engine
 from case_system.store.migrate import Standing, standing
@@ -61,6 +63,8 @@ DISPATCHER_LATE_S = 60.0
 KEEP_ALIVE_S = 75  # a device that saves now and then meets an open connection
 DATABASE_VARIABLE = "CASE_SYSTEM_DB"
 KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
+PUSH_HOSTS_VARIABLE = "CASE_SYSTEM_PUSH_HOSTS"
+PUSH_CONTACT_VARIABLE = "CASE_SYSTEM_PUSH_CONTACT"
 
 
 def utc_now() -> datetime:
@@ -85,6 +89,7 @@ class System:
     roster: Roster
     sessions: Sessions
     streams: Streams
+    push: WebPush
     dispatcher: Dispatcher
     changed: threading.Event
     packs: Packs
@@ -135,6 +140,10 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
             return packs.programme(reading.agency().pack_digest).hours.time_zone
 
     book = NoticeBook(NoticeRows(engine, keys), service.climb, name=rng(16).hex(), time_zone=time_zone)
+    push = WebPush(
+        keys.push_key, PushServices(os.environ.get(PUSH_HOSTS_VARIABLE, "").split(",")),
+        contact=os.environ.get(PUSH_CONTACT_VARIABLE) or "mailto:administrator@localhost",
+    )  # fmt: skip
     return System(
         engine=engine,
         keys=keys,
@@ -145,7 +154,8 @@ def assemble(url: str, keys_folder: Path, *, clock: Clock = utc_now, rng: Random
         roster=Roster(engine=engine, clock=clock, rng=rng),
         sessions=Sessions(SignInRows(engine), clock=clock, rng=rng, keys=keys),
         streams=streams,
-        dispatcher=Dispatcher(book=book, channels=AppriseChannels(), clock=clock, carriers=side_by_side),
+        push=push,
+        dispatcher=Dispatcher(book=book, channels=AppriseChannels({PUSH: push}), clock=clock, carriers=side_by_side),
         changed=changed,
         clock=clock,
         rng=rng,
@@ -170,13 +180,14 @@ def _must_be_current(engine: Engine) -> None:
 
 def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> FastAPI:  # fmt: skip
     """The ASGI application of one worker."""
+    push = Push(system.push, system.push.services.subscription, system.channels)
     office = open_office(
         engine=system.engine, database=system.database, service=system.service, accounts=system.accounts, sessions=system.sessions,
         packs=system.packs, keys=system.keys, clock=system.clock, rng=system.rng,
     )  # fmt: skip
     desk = Desk(
         service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock,
-        rng=system.rng, areas=rooms(office, system.service),
+        rng=system.rng, areas=(*rooms(office, system.service), push),
     )  # fmt: skip
     ear = _ear(system)
     looking = Housekeeping(lambda: _look_at_keys(system), LOOK_AT_KEYS_S)

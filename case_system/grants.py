@@ -197,6 +197,8 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "POST /desk/code": _AT_DESK,
     "POST /desk/do": _AT_DESK,
     "POST /desk/out": _SIGNS_IN,
+    "GET /desk/push/key": DUTIES[Duty.OWN_NOTICES],
+    "POST /desk/push": DUTIES[Duty.OWN_NOTICES],
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),
     "GET /desk/caseloads": DUTIES[Duty.SEE_CASELOADS],
     "POST /desk/caseloads/enrol": frozenset({_SUPERVISOR}),

@@ -21,7 +21,7 @@ from referral.codec import canonical
 
 FORMAT = "lead-keys/1"
 HOLDS = "keys"
-_NAME = re.compile(r"(agency-\d{4}-[0-9a-f]{16}|server|storage|index)\.key\Z|retired\.txt\Z")
+_NAME = re.compile(r"(agency-\d{4}-[0-9a-f]{16}|server|storage|index|push)\.key\Z|retired\.txt\Z")
 
 
 def write(folder: KeyFolder, target: Path, lock: Passphrase, rng: RandomBytes) -> list[str]:

@@ -3,6 +3,7 @@
     agency-0001-KEYID.key    HPKE private keys of the agency, oldest first; the last one is what devices seal for
     server.key               signs answers; bound on every device at enrolment
     storage.key index.key    32 bytes each: wrap data keys; blind indexes
+    push.key                 32 bytes: signs for push services (VAPID); made when first needed where a folder has none
     retired.txt              ids of agency keys that were removed, one a line
 
 Each file holds hex and is written whole or not at all (another name, fsync, rename). Losing the folder loses every sealed record: it is backed up
@@ -18,6 +19,8 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from case_system.ports import RandomBytes
 from referral.envelope import AgencyPrivateKey, AgencyPublicKey, ServerSigningKey
@@ -45,6 +48,23 @@ def _write_whole(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     _sync(path.parent)
+
+
+def _write_first(path: Path, secret: bytes) -> None:
+    """Write it unless another process was first: then that one's stays, whole."""
+    mine = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _write_whole(mine, secret.hex() + "\n")
+    try:
+        os.link(mine, path)
+    except FileExistsError:
+        pass
+    finally:
+        mine.unlink()
+    _sync(path.parent)
+
+
+def _new_push_key() -> bytes:
+    return ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(32, "big")
 
 
 def _sync(folder: Path) -> None:
@@ -106,6 +126,7 @@ class KeyFolder:
         _write(folder / "storage.key", rng(32))
         _write(folder / "index.key", rng(32))
         _write(folder / "server.key", ServerSigningKey.generate().to_bytes())
+        _write(folder / "push.key", _new_push_key())
         key = AgencyPrivateKey.generate()
         _write(folder / f"agency-0001-{key.key_id.hex()}.key", key.to_bytes())
         return cls(folder)
@@ -115,6 +136,13 @@ class KeyFolder:
         before = (set(self.agency_keys), self.retired)
         self._load()
         return before != (set(self.agency_keys), self.retired)
+
+    def push_key(self) -> bytes:
+        """The key that browsers subscribe with: 32 bytes. Folders of the first release have none; it is made then, once."""
+        path = self.folder / "push.key"
+        if not path.exists():
+            _write_first(path, _new_push_key())
+        return _read(path)
 
     def rotate(self) -> str:
         """Add an agency key; devices learn it with their next sync and seal for it. Its id."""

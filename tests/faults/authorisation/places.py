@@ -20,9 +20,11 @@ from sqlalchemy import select
 from case_system.auth import Sessions, SignedIn
 from case_system.desk.frame import DESK_ROLES
 from case_system.desk.pages import COOKIE, Desk
+from case_system.desk.push import Push
 from case_system.desk.rooms import rooms
 from case_system.grants import DESK_ROUTES, Channel, Sight, sight
 from case_system.http import create_app
+from case_system.notify.webpush import PushServices, WebPush
 from case_system.store import schema
 from case_system.store.sign_ins import SignInRows
 from case_system.streams import Streams
@@ -55,9 +57,10 @@ class Pages:
         )
         streams = Streams()
         streams.close()
+        push = WebPush(agency.keys.push_key, PushServices(), contact="mailto:desk@example.org")
         desk = Desk(
             service=service, sessions=sessions, streams=streams, pack=baltimore, clock=agency.clock, rng=os.urandom,
-            areas=rooms(office_of(agency, sessions), service),
+            areas=(*rooms(office_of(agency, sessions), service), Push(push, push.services.subscription, agency.channels)),
         )  # fmt: skip
         self.app = create_app(service, streams, routers=(desk.router(),))
         self.signed: dict[str, SignedIn] = {}
@@ -83,6 +86,7 @@ class Pages:
             "code": "K7-43",
             "user_id": "" if who is None else who.session.user_id,
             "url": "no address",
+            "what": "off",
         }
 
         async def asked() -> httpx.Response:
