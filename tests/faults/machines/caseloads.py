@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Caseloads(Machine):
     needed = (
         "joined who accepted", "joined the emptier", "joined who was asked for", "same person, no second place", "all full",
         "that pair is full", "a place given back", "two at once", "two accepted, one needs attention", "met though all full",
-        "reopened",
+        "reopened", "waits their turn", "out of turn without a reason", "out of turn with a reason",
     )  # fmt: skip
 
     def begin(self) -> None:
@@ -53,14 +54,19 @@ class Caseloads(Machine):
         self.person = {here: max(n, 1) for n, here in enumerate(ids)}
         self.joined: dict[ReferralId, str] = {}
         self.heads: dict[str, int] = {"west": 0, "east": 0}
+        self.line: dict[ReferralId, datetime] = {}  # who waits for a pair, and since when
 
     def end(self) -> None:
         """Close the case system."""
         self.stack.close()
 
     @initialize(west=st.integers(25, 28), east=st.integers(25, 28))
-    def fill(self, west: int, east: int) -> None:
+    def begin_with(self, west: int, east: int) -> None:
         """So many people are with each pair already."""
+        self.fill(west, east)
+
+    def fill(self, west: int, east: int) -> None:
+        """Set how many people each pair has."""
         self.heads = {"west": west, "east": east}
         with transaction(self.town.agency.engine, write=True) as db:
             for pair, n in self.heads.items():
@@ -68,18 +74,49 @@ class Caseloads(Machine):
 
     # ------------------------------------------------------------------------------------------------ enrolment
     @precondition(lambda self: self.waiting)
-    @rule(number=st.integers(0, 99), wanted=st.sampled_from([None, None, "west", "east"]))
-    def enrol(self, number: int, wanted: str | None) -> None:
-        here = self.waiting[number % len(self.waiting)]
-        expected = self.place(here, wanted)
-        receipt = self.town.agency.desk("sup", Op.ENROL, here, Enrol(pair=wanted))
+    @rule(
+        number=st.integers(0, 99),
+        wanted=st.sampled_from([None, None, "west", "east"]),
+        reason=st.sampled_from([None, "special_need"]),
+    )
+    def enrol(self, number: int, wanted: str | None, reason: str | None) -> None:
+        self.ask(self.waiting[number % len(self.waiting)], wanted, reason)
+
+    @precondition(lambda self: len(self.waiting) > 2 and not self.line)
+    @rule(
+        number=st.integers(0, 99),
+        wanted=st.sampled_from([None, "east"]),
+        reason=st.sampled_from([None, "special_need"]),
+    )
+    def a_place_comes_free_for_who_waits(self, number: int, wanted: str | None, reason: str | None) -> None:
+        """One waits, a place comes free, and somebody else asks for it."""
+        first, other = (self.waiting[(number + n) % len(self.waiting)] for n in range(2))
+        self.fill(CAP, CAP)
+        self.ask(first, None, None)
+        self.fill(CAP, CAP - 1)
+        self.ask(other, wanted, reason)
+
+    def ask(self, here: ReferralId, wanted: str | None, reason: str | None) -> None:
+        """Enrol somebody, and compare with the model."""
+        self.town.clock.go(minutes=1)
+        free, out_of_turn = 2 * CAP - sum(self.heads.values()), self.out_of_turn(here)
+        unsaid = bool(out_of_turn and free and wanted and reason is None and self.own(here) is None)
+        expected = None if unsaid else self.place(here, wanted)
+        receipt = self.town.agency.desk("sup", Op.ENROL, here, Enrol(pair=wanted, reason=reason))
         record = self.town.agency.service.look(UserId("sup"), here)
         if expected is None:
-            assert (receipt.outcome, receipt.code) == (Outcome.NEEDS_ATTENTION, ProblemCode.CAP_REACHED), receipt
+            code = ProblemCode.NOT_POSSIBLE_NOW if unsaid else ProblemCode.CAP_REACHED
+            assert (receipt.outcome, receipt.code) == (Outcome.NEEDS_ATTENTION, code), receipt
             assert record.episode is Episode.OPEN
-            assert (Flag.WAIT_LIST in record.flags) or wanted is not None
-            self.count("all full" if wanted is None else "that pair is full")
+            if wanted is None:
+                self.line.setdefault(here, self.town.clock())
+                assert Flag.WAIT_LIST in record.flags
+                self.count("waits their turn" if free else "all full")
+            else:
+                self.count("out of turn without a reason" if unsaid else "that pair is full")
             return
+        if out_of_turn and free:
+            self.count("out of turn with a reason")
         assert receipt.outcome is Outcome.ACCEPTED, receipt
         assert (record.episode, record.pair) == (Episode.ENROLLED, expected), record.pair
         assert Flag.WAIT_LIST not in record.flags
@@ -91,7 +128,7 @@ class Caseloads(Machine):
         """Two supervisors enrol two people at the same moment: together they take no more than there is."""
         ahead = number % (len(self.waiting) - 1)
         both = self.waiting[ahead : ahead + 2]
-        if self.person[both[0]] == self.person[both[1]]:
+        if self.person[both[0]] == self.person[both[1]] or set(self.line) - set(both):
             return
         outcomes: dict[ReferralId, Outcome] = {}
 
@@ -110,6 +147,8 @@ class Caseloads(Machine):
                 pair = self.town.agency.service.look(UserId("sup"), here).pair
                 assert pair is not None
                 self.join(here, pair, None)
+            else:
+                self.line.setdefault(here, self.town.clock())
         self.count("two at once")
 
     @precondition(lambda self: self.joined)
@@ -151,6 +190,12 @@ class Caseloads(Machine):
 
     # ------------------------------------------------------------------------------------------------ what must hold
     @invariant()
+    def the_line_is_in_order(self) -> None:
+        """Who waits for a pair, the longest first."""
+        found = [waiting.referral_id for waiting in self.town.agency.service.inquiry.waiting_line(UserId("sup"))]
+        assert found == sorted(self.line, key=lambda here: (self.line[here], here)), found
+
+    @invariant()
     def heads_are_counted(self) -> None:
         """As the model counts, and never above the cap."""
         rows = self.town.agency.rows(select(schema.pairs.c.pair, schema.pairs.c.enrolled))
@@ -166,9 +211,17 @@ class Caseloads(Machine):
         free = sorted((n, pair) for pair, n in self.heads.items() if n < CAP)
         if wanted is not None:
             return wanted if any(pair == wanted for _, pair in free) else None
+        if self.out_of_turn(here):
+            return None
         if any(pair == self.holder[here] for _, pair in free):
             return self.holder[here]
         return free[0][1] if free else None
+
+    def out_of_turn(self, here: ReferralId) -> bool:
+        """Whether those who have been waiting longer leave no place for this person."""
+        turn = (self.line.get(here, self.town.clock()), here)
+        ahead = sum(other != here and (since, other) < turn for other, since in self.line.items())
+        return ahead > 0 and 2 * CAP - sum(self.heads.values()) <= ahead
 
     def own(self, here: ReferralId) -> str | None:
         """The pair where the same person is enrolled by another referral."""
@@ -184,6 +237,7 @@ class Caseloads(Machine):
             self.count("joined who was asked for" if wanted else holds)
         self.joined[here] = pair
         self.waiting.remove(here)
+        self.line.pop(here, None)
 
     def offered(self, user: str, here: ReferralId) -> bool:
         """Whether this person's device shows the offer."""

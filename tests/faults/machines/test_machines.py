@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from case_system import audit, effects, views
+from case_system import admission, audit, effects, views
 from case_system.assignment import choose
 from field_app.store import records
 from field_app.sync import engine
@@ -131,12 +131,12 @@ def intake_in_the_timeline(patch: pytest.MonkeyPatch) -> None:
 
 def one_more_than_the_cap(patch: pytest.MonkeyPatch) -> None:
     """A pair takes one person too many."""
-    patch.setattr(effects, "choose", lambda pairs, *, cap, **more: choose(pairs, cap=cap + 1, **more))
+    patch.setattr(admission, "choose", lambda pairs, *, cap, **more: choose(pairs, cap=cap + 1, **more))
 
 
 def counted_twice(patch: pytest.MonkeyPatch) -> None:
     """One person with two referrals takes two places."""
-    patch.setattr(effects, "choose", lambda pairs, *, own, **more: choose(pairs, own=None, **more))
+    patch.setattr(admission, "choose", lambda pairs, *, own, **more: choose(pairs, own=None, **more))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import delete
 
-from case_system import assignment, door, effects, reception
+from case_system import admission, assignment, door, effects, reception
 from case_system.assignment import Chosen, Full
 from case_system.audit import Deed
 from case_system.dispatcher import DueNotice
@@ -139,7 +139,7 @@ def nobody_counts() -> Any:
     """A full pair takes one more, and says nothing."""
 
     def make(original: Any) -> Any:
-        def choose(pairs: Collection[Pair], *, cap: int, soft: int, wanted: str | None = None, own: str | None = None, holding: str | None = None) -> Chosen | Full:  # fmt: skip
+        def choose(pairs: Collection[Pair], *, cap: int, soft: int, wanted: str | None = None, own: str | None = None, holding: str | None = None, **more: Any) -> Chosen | Full:  # fmt: skip
             done: Chosen | Full = original(pairs, cap=10_000, soft=soft, wanted=wanted, own=own, holding=holding)
             return done
 
@@ -147,7 +147,7 @@ def nobody_counts() -> Any:
 
     stack = ExitStack()
     stack.enter_context(swap(assignment, "choose", make))
-    stack.enter_context(swap(effects, "choose", make))
+    stack.enter_context(swap(admission, "choose", make))
     return stack
 
 
