@@ -202,7 +202,7 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "POST /desk/provisional": frozenset({_CM, _PEER, _SUPERVISOR}),
     "GET /desk/caseloads": DUTIES[Duty.SEE_CASELOADS],
     "POST /desk/caseloads/enrol": frozenset({_SUPERVISOR}),
-    "GET /desk/meeting": DUTIES[Duty.SEE_MEETING],
+    "GET /desk/caseloads/meeting": DUTIES[Duty.SEE_MEETING],
     "GET /desk/search": DUTIES[Duty.SEARCH],
     "POST /desk/search": DUTIES[Duty.SEARCH],
     "GET /desk/duplicates": DUTIES[Duty.SEE_DUPLICATES],

@@ -1,6 +1,6 @@
 """Caseloads: how full each pair is, who waits for one, enrolment, and the list of the weekly meeting.
 
-GET /desk/caseloads   the board      POST /desk/caseloads/enrol   a person joins a pair      GET /desk/meeting   the list
+GET /desk/caseloads   the board      POST /desk/caseloads/enrol   a person joins a pair      GET /desk/caseloads/meeting   the list
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class CaseloadPages:
     def attach(self, frame: Frame) -> None:
         """Say the routes and the place."""
         self._frame = frame
-        frame.place("/desk/caseloads", "nav.caseloads", "board")
+        frame.place("/desk/caseloads", "nav.caseloads", "people")
         frame.route("GET /desk/caseloads", self.board)
         frame.route("POST /desk/caseloads/enrol", self.enrol)
-        frame.route("GET /desk/meeting", self.meeting)
+        frame.route("GET /desk/caseloads/meeting", self.meeting)
 
     async def board(self, visit: Visit) -> Response:
         """The page."""

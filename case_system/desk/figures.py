@@ -23,7 +23,7 @@ class FigurePages:
     def attach(self, frame: Frame) -> None:
         """Say the routes and the place."""
         self._frame = frame
-        frame.place("/desk/figures", "nav.figures", "list")
+        frame.place("/desk/figures", "nav.figures", "board")
         frame.route("GET /desk/figures", self.show)
         frame.route("GET /desk/figures/csv", self.download)
 

@@ -1,4 +1,4 @@
-"""People and roles, and everybody's own ways to be woken.
+"""People and roles.
 
 GET  /desk/people               everyone          POST /desk/people/add      a new person
 GET  /desk/people/USER          one of them       POST /desk/people/change   name, unit, language, role, pair
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from case_system.alarms import AlarmKind
 from case_system.desk.codes import qr
 from case_system.desk.frame import Frame, Visit
+from case_system.desk.notices import kinds_of
 from case_system.grants import MANAGED_ROLES
 from case_system.office.people import LANGUAGES, People
 from case_system.storage import NotSo, Standing
@@ -20,30 +20,26 @@ from referral.lifecycle import Role
 from referral.model import UserId
 from referral.port import Refused
 from referral.problems import ProblemCode
-from referral.views import NoticeKind
 
 LINES = 50
 
 
 class PeoplePages:
-    """The list, one person, and one's own page."""
+    """The list and one person."""
 
     def __init__(self, people: People) -> None:
         self._people = people
 
     def attach(self, frame: Frame) -> None:
-        """Say the routes and the places."""
+        """Say the routes and the place."""
         self._frame = frame
-        frame.place("/desk/people", "nav.people", "people")
-        frame.place("/desk/notices", "nav.notices", "bell")
+        frame.place("/desk/people", "nav.people", "key")
         frame.route("GET /desk/people", self.listed)
         frame.route("GET /desk/people/{user_id}", self.one)
         frame.route("POST /desk/people/add", self.add)
         frame.route("POST /desk/people/change", self.change)
         frame.route("POST /desk/people/active", self.active)
         frame.route("POST /desk/people/secret", self.secret)
-        frame.route("GET /desk/notices", self.own)
-        frame.route("POST /desk/people/channel", self.channel)
 
     # ------------------------------------------------------------------------------------------------ looking
     async def listed(self, visit: Visit) -> Response:
@@ -55,7 +51,7 @@ class PeoplePages:
         page = min(max(1, int(visit.asked("page")) if visit.asked("page").isdecimal() else 1), last)
         return self._frame.page(
             visit, "people.html", people=shown[(page - 1) * LINES : page * LINES], wanted=wanted, number=page, last=last,
-            total=len(shown), roles=sorted({p.role for p in people}), may_roles=_roles(visit), languages=_languages(visit), kinds=_kinds(visit),
+            total=len(shown), roles=sorted({p.role for p in people}), may_roles=_roles(visit), languages=_languages(visit), kinds=kinds_of(visit),
         )  # fmt: skip
 
     async def one(self, visit: Visit) -> Response:
@@ -71,13 +67,8 @@ class PeoplePages:
             yours=yours,
             may_roles=_roles(visit),
             languages=_languages(visit),
-            kinds=_kinds(visit),
+            kinds=kinds_of(visit),
         )
-
-    async def own(self, visit: Visit) -> Response:
-        """My notices."""
-        channels = await self._frame.work(self._people.own_channels, visit.who.user_id)
-        return self._frame.page(visit, "notices.html", channels=channels, kinds=_kinds(visit))
 
     # ------------------------------------------------------------------------------------------------ changing
     async def add(self, visit: Visit) -> Response:
@@ -110,19 +101,6 @@ class PeoplePages:
         code = qr(given.totp_link, visit.say("secret.qr")) if given.totp_link else None
         return self._frame.page(visit, "secret.html", given=given, code=code)
 
-    async def channel(self, visit: Visit) -> Response:
-        """Add, change or remove a way to be woken."""
-        who, whom = visit.who.user_id, UserId(visit.text("user_id"))
-        if visit.text("remove"):
-            await self._frame.work(self._people.remove_channel, who, whom, visit.text("remove"))
-            return self._frame.go(visit.back, "channel_removed")
-        settings = {"kinds": [kind for kind in visit.texts("kind") if kind], "hours": visit.text("hours")}
-        if visit.text("change"):
-            await self._frame.work(self._people.change_channel, who, whom, visit.text("change"), **settings)
-            return self._frame.go(visit.back, "channel_changed")
-        await self._frame.work(self._people.add_channel, who, whom, visit.text("url"), **settings)
-        return self._frame.go(visit.back, "channel_added")
-
     # ------------------------------------------------------------------------------------------------ inside
     @staticmethod
     def _standing(visit: Visit) -> Standing:
@@ -138,10 +116,6 @@ class PeoplePages:
 def _roles(visit: Visit) -> list[tuple[str, str]]:
     managed = MANAGED_ROLES.get(visit.who.role, frozenset())
     return [(role.value, visit.say.code("role", role)) for role in Role if role in managed]
-
-
-def _kinds(visit: Visit) -> list[tuple[str, str]]:
-    return [(kind.value, visit.say.code("notice", kind)) for kind in (*NoticeKind, *AlarmKind)]
 
 
 def _languages(visit: Visit) -> list[tuple[str, str]]:

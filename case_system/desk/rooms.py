@@ -8,6 +8,7 @@ from case_system.desk.devices import DevicePages
 from case_system.desk.duplicates import DuplicatePages
 from case_system.desk.figures import FigurePages
 from case_system.desk.frame import Area
+from case_system.desk.notices import NoticePages
 from case_system.desk.people import PeoplePages
 from case_system.desk.programme import PackPages
 from case_system.desk.rota import RotaPages
@@ -29,4 +30,5 @@ def rooms(office: Office, service: Enrols) -> tuple[Area, ...]:
         FigurePages(office.evaluation),
         TrailPages(office.trail),
         DefencePages(office.defenders),
+        NoticePages(office.people),
     )

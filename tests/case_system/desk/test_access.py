@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from tests.support.desk_scene import ServedDesk, served
+from tests.support.packs import baltimore
 from tests.support.repository import ROOT
 
 AXE = (ROOT / "tests" / "support" / "axe" / "axe.min.js").read_text(encoding="utf-8")
@@ -58,7 +59,18 @@ def paths_of(page: Page) -> list[str]:
     return hrefs
 
 
-@pytest.mark.parametrize(("user", "theme"), [("cm1", "auto"), ("sup", "auto"), ("sao1", "auto"), ("sup", "contrast")])
+@pytest.mark.parametrize(
+    ("user", "theme"),
+    [
+        ("cm1", "auto"),
+        ("sup", "auto"),
+        ("sao1", "auto"),
+        ("adm", "auto"),
+        ("eva", "auto"),
+        ("def", "auto"),
+        ("sup", "contrast"),
+    ],
+)
 def test_every_page_is_for_everybody(browser: Browser, desk: ServedDesk, user: str, theme: str) -> None:
     found: dict[str, list[Any]] = {}
     schemes: tuple[Scheme, ...] = ("light", "dark") if theme == "auto" else ("light",)
@@ -76,7 +88,14 @@ def test_every_page_is_for_everybody(browser: Browser, desk: ServedDesk, user: s
         check("sign-in")
         desk.enter(context, user)
         page.goto(f"{desk.address}/desk")
-        for path in [*paths_of(page), "/desk/code", *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled"))]:
+        at_work = user not in ("adm", "eva", "def")
+        behind = ["/desk/code", *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled") if at_work)]
+        behind += {
+            "sup": ["/desk/caseloads/meeting", "/desk/people/cm1"],
+            "adm": [f"/desk/programme/{baltimore().digest}", "/desk/people/sup"],
+            "def": [f"/desk/defence/{desk.ids['enrolled']}"],
+        }.get(user, [])
+        for path in [*paths_of(page), *behind]:
             page.goto(f"{desk.address}{path}")
             for summary in page.locator("details.ask > summary").all()[:6]:
                 summary.click()

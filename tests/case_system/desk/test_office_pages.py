@@ -28,7 +28,7 @@ SUP = UserId("sup")
 OURS = [
     route for route in DESK_ROUTES
     if route.split()[1].split("/")[2:3] and route.split()[1].split("/")[2] in (
-        "caseloads", "meeting", "search", "duplicates", "rota", "people", "notices", "devices", "programme", "figures", "trail", "defence",
+        "caseloads", "search", "duplicates", "rota", "people", "notices", "devices", "programme", "figures", "trail", "defence",
     )
 ]  # fmt: skip
 
@@ -235,7 +235,7 @@ async def test_the_meetings_list_carries_the_notice_and_enrolment_goes_through_t
     for made in (open_, shut):
         enrolled(agency, made.referral_id, cm)
     release(agency, cm, open_.referral_id, 6, "police", "sao")
-    page = (await desk.get("sup", "/desk/meeting")).text
+    page = (await desk.get("sup", "/desk/caseloads/meeting")).text
     assert "42 CFR Part 2" in page
     assert "Testa Openly" in page
     assert "Testa Closely" not in page
