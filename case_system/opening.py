@@ -32,6 +32,7 @@ from case_system.store.engine import Engine
 from case_system.store.figures import FigureRows
 from case_system.store.finding import FindingRows
 from case_system.store.fleet import FleetRows
+from case_system.store.roster import Roster
 from case_system.store.staff import StaffRows
 from case_system.store.trail import TrailRows
 from case_system.transactions import Transactions
@@ -48,13 +49,14 @@ def open_office(
     def midnight(day: date) -> datetime:
         return datetime.combine(day, time(), ZoneInfo(transactions.pack().hours.time_zone))
 
+    roster = Roster(engine=engine, clock=clock, rng=rng)
     consents, finding, trail = ConsentRows(engine), FindingRows(engine, midnight), TrailRows(engine)
     return Office(
         people=People(
-            entry, StaffRows(engine), accounts, sessions, Channels(engine=engine, clock=clock, rng=rng, keys=keys),
+            entry, StaffRows(engine), accounts, sessions, Channels(engine=engine, clock=clock, rng=rng, keys=keys), roster,
             keys=keys, rng=rng, check_channel=check_channel,
         ),
-        rota=DutyRota(entry, accounts),
+        rota=DutyRota(entry, accounts, roster),
         caseloads=Caseloads(entry, consents),
         devices=Devices(entry, FleetRows(engine), accounts, service),
         pack=Pack(entry, EditionRows(engine), packs),

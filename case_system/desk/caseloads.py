@@ -16,8 +16,9 @@ from case_system.record import Record
 from referral.lifecycle import Role
 from referral.model import ReferralId, UserId
 from referral.operations import Enrol, Op, Operation
-from referral.port import Outcome, Receipt
+from referral.port import Outcome, Receipt, Refused
 from referral.problems import ProblemCode
+from referral.programme import Programme
 
 
 class Enrols(Protocol):
@@ -43,10 +44,10 @@ class CaseloadPages:
 
     async def board(self, visit: Visit) -> Response:
         """The page."""
-        board = await self._frame.work(self._caseloads.board, visit.who.user_id)
+        board, pack = await self._frame.work(self._caseloads.board, visit.who.user_id), self._frame.pack()
         return self._frame.page(
             visit, "caseloads.html", board=board, may_enrol=visit.who.role is Role.SUPERVISOR,
-            may_meet=has_duty(Duty.SEE_MEETING, visit.who.role),
+            may_meet=has_duty(Duty.SEE_MEETING, visit.who.role), why=pack_reasons(pack, visit), spoken={c.code: c.text for c in pack.choices["language"]},
         )  # fmt: skip
 
     async def meeting(self, visit: Visit) -> Response:
@@ -60,11 +61,19 @@ class CaseloadPages:
 
     def _enrol(self, visit: Visit) -> str:
         record = self._service.look(visit.who.user_id, ReferralId(visit.text("referral_id")))
+        body = Enrol(pair=visit.text("pair") or None, reason=visit.text("reason") or None)
+        if body.reason is not None and self._frame.pack().choice("override_reason", body.reason) is None:
+            raise Refused(ProblemCode.INVALID_VALUE)
         made = Operation(
             op=Op.ENROL, referral_id=record.referral_id, base=record.revision, nonce=self._frame.rng(6).hex(), made_at=visit.now,
-            made_by=visit.who.user_id, body=Enrol(pair=visit.text("pair") or None),
+            made_by=visit.who.user_id, body=body,
         )  # fmt: skip
         receipt = self._service.apply_desk(visit.who.user_id, made)
         if receipt.outcome is Outcome.ACCEPTED:
             return "enrolled"
         return (receipt.code or ProblemCode.NOT_POSSIBLE_NOW).value
+
+
+def pack_reasons(pack: Programme, visit: Visit) -> list[tuple[str, str]]:
+    """The pack's reasons for a choice out of turn."""
+    return [(choice.code, visit.say.pack(choice.text)) for choice in pack.choices["override_reason"]]

@@ -39,6 +39,7 @@ class PeoplePages:
         frame.route("POST /desk/people/add", self.add)
         frame.route("POST /desk/people/change", self.change)
         frame.route("POST /desk/people/active", self.active)
+        frame.route("POST /desk/people/languages", self.languages)
         frame.route("POST /desk/people/secret", self.secret)
 
     # ------------------------------------------------------------------------------------------------ looking
@@ -67,6 +68,7 @@ class PeoplePages:
             yours=yours,
             may_roles=_roles(visit),
             languages=_languages(visit),
+            spoken=[(choice.code, visit.say.pack(choice.text)) for choice in self._frame.pack().choices["language"]],
             kinds=kinds_of(visit),
         )
 
@@ -90,6 +92,12 @@ class PeoplePages:
         active = visit.text("active") == "yes"
         await self._frame.work(self._people.let_in, visit.who.user_id, UserId(visit.text("user_id")), active)
         return self._frame.go(visit.back, "person_in" if active else "person_out")
+
+    async def languages(self, visit: Visit) -> Response:
+        """The languages that a person speaks."""
+        spoken = [code for code in visit.texts("speaks") if code]
+        await self._frame.work(self._people.speaks, visit.who.user_id, UserId(visit.text("user_id")), spoken)
+        return self._frame.go(visit.back, "person_changed")
 
     async def secret(self, visit: Visit) -> Response:
         """A fresh password or one-time code, on a page that is shown once."""

@@ -22,7 +22,7 @@ def rooms(office: Office, service: Enrols) -> tuple[Area, ...]:
     return (
         CaseloadPages(office.caseloads, service),
         SearchPages(office.finding),
-        DuplicatePages(office.duplicates),
+        DuplicatePages(office.duplicates, service),
         RotaPages(office.rota),
         PeoplePages(office.people),
         DevicePages(office.devices),

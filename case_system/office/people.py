@@ -9,7 +9,7 @@ stops seeing its people in the transaction of the move.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +41,7 @@ class Person:
     role: Role
     unit: str | None
     language: str
+    languages: tuple[str, ...]  # spoken, as pack codes
     pair: str | None
     active: bool
     has_password: bool
@@ -82,6 +83,12 @@ class WaysToWake(Protocol):
     def remove(self, channel_id: str, *, of: str | None = None, by: str = "administrator") -> None: ...
 
 
+class Speech(Protocol):
+    """Which languages people speak (`store/roster.py`)."""
+
+    def set_languages(self, user_id: str, languages: Sequence[str], *, known: Sequence[str], by: str = "administrator") -> None: ...  # fmt: skip
+
+
 class Secrets(Protocol):
     """Sets sign-ins (`auth.Sessions`)."""
 
@@ -105,6 +112,7 @@ class People:
         changes: PeopleChanges,
         secrets: Secrets,
         ways: WaysToWake,
+        speech: Speech,
         *,
         keys: Keys,
         rng: RandomBytes,
@@ -112,7 +120,7 @@ class People:
         issuer: Callable[[], str] = lambda: "LEAD desk",
     ) -> None:
         self._entry, self._rows, self._changes, self._secrets = entry, rows, changes, secrets
-        self._ways = ways
+        self._ways, self._speech = ways, speech
         self._keys, self._rng, self._check_channel, self._issuer = keys, rng, check_channel, issuer
 
     # ------------------------------------------------------------------------------------------------ looking
@@ -165,6 +173,13 @@ class People:
 
         with asking():
             self._entry.transactions.write(now, work)
+
+    def speaks(self, actor: UserId, user_id: UserId, languages: Sequence[str]) -> None:
+        """The languages that a person speaks, as codes of the pack: whom they are rung for, and which pair is chosen."""
+        self._other(actor, user_id)
+        known = tuple(choice.code for choice in self._entry.transactions.pack().choices["language"])
+        with asking():
+            self._speech.set_languages(user_id, languages, known=known, by=actor)
 
     def let_in(self, actor: UserId, user_id: UserId, active: bool) -> None:
         """Let a person in or out; their sessions and devices count no more while they are out."""

@@ -47,6 +47,7 @@ class StaffRows:
                 role=user.role,
                 unit=user.unit,
                 language=user.language,
+                languages=user.languages,
                 pair=user.pair,
                 active=user.active,
                 has_password=extra[i].password_hash is not None,

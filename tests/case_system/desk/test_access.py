@@ -89,7 +89,7 @@ def test_every_page_is_for_everybody(browser: Browser, desk: ServedDesk, user: s
         desk.enter(context, user)
         page.goto(f"{desk.address}/desk")
         at_work = user not in ("adm", "eva", "def")
-        behind = ["/desk/code", *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled") if at_work)]
+        behind = ["/desk/code", *(f"/desk/r/{desk.ids[name]}" for name in ("waits", "enrolled"))] if at_work else []
         behind += {
             "sup": ["/desk/caseloads/meeting", "/desk/people/cm1"],
             "adm": [f"/desk/programme/{baltimore().digest}", "/desk/people/sup"],

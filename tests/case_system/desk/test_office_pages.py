@@ -90,6 +90,10 @@ async def test_a_person_is_added_changed_given_a_sign_in_once_and_let_out(desk: 
     assert shown[1] not in (await desk.get("sup", "/desk/people/p9")).text
     code = await desk.post("sup", "/desk/people/secret", {"user_id": "p9", "kind": "totp"})
     assert '<svg role="img"' in code.text
+    spoken = {"user_id": "p9", "speaks": ["es", "ne"], "back": "/desk/people/p9"}
+    assert "Nepali" in (await desk.post("sup", "/desk/people/languages", spoken)).text
+    assert next(p for p in desk.office.people.listed(SUP) if p.user_id == "p9").languages == ("es", "ne")
+    assert said(await desk.post("sup", "/desk/people/languages", spoken | {"speaks": "xx"})) == "no_language"
     assert said(await desk.post("sup", "/desk/people/active", {"user_id": "p9", "active": "no"})) == "person_out"
     assert not next(p for p in desk.office.people.listed(SUP) if p.user_id == "p9").active
     assert said(await desk.post("sup", "/desk/people/active", {"user_id": "adm", "active": "no"})) == "not_yours"
@@ -123,6 +127,27 @@ async def test_the_rota_is_set_from_its_form(desk: DeskUnderTest) -> None:
     assert said(await desk.post("sup", "/desk/rota", {"post": "nowhere", "user": "cm2"})) == "invalid_value"
     assert said(await desk.post("sup", "/desk/rota", {"post": "sao", "user": "cm2"})) == "wrong_post"
     assert said(await desk.post("cm1", "/desk/rota", {"post": "duty", "user": "cm2"})) == "not_permitted"
+
+
+async def test_shifts_and_absences_are_set_from_their_forms_in_local_time(desk: DeskUnderTest) -> None:
+    shift = {"post": "duty", "user_id": "cm2", "starts": "2026-03-03T01:00", "ends": "2026-03-03T09:00", "weeks": "2"}
+    answer = await desk.post("sup", "/desk/rota/shift", shift)
+    assert said(answer) == "shift_added"
+    line = desk.office.rota.view(SUP).posts[0]
+    assert [u.user_id for u in line.rung] == ["cm2"]  # it is 2:10 in Baltimore
+    assert len(line.shifts) == 2
+    away = {"user_id": "cm2", "starts": "2026-03-03T00:00", "ends": "2026-03-05T00:00", "cover": "cm1"}
+    assert said(await desk.post("sup", "/desk/rota/away", away)) == "away_set"
+    assert [u.user_id for u in desk.office.rota.view(SUP).posts[0].rung] == ["cm1"]
+    assert "CM1 covers" in (await desk.get("cm1", "/desk/rota")).text
+    assert said(await desk.post("sup", "/desk/rota/away", {"user_id": "cm2", "back_again": "yes"})) == "away_back"
+    assert said(await desk.post("sup", "/desk/rota/shift", {"remove": line.shifts[0].shift_id})) == "shift_removed"
+    assert said(await desk.post("sup", "/desk/rota/shift", {"remove": line.shifts[0].shift_id})) == "no_shift"
+    assert said(await desk.post("sup", "/desk/rota/shift", shift | {"ends": "2026-03-02T01:00"})) == "wrong_span"
+    assert said(await desk.post("sup", "/desk/rota/shift", shift | {"starts": "soon"})) == "invalid_value"
+    assert said(await desk.post("sup", "/desk/rota/shift", shift | {"weeks": "999"})) == "weeks"
+    assert said(await desk.post("sup", "/desk/rota/away", away | {"cover": "sao1"})) == "wrong_cover"
+    assert said(await desk.post("cm1", "/desk/rota/away", away)) == "not_permitted"
 
 
 # ------------------------------------------------------------------------------------------------ devices
@@ -225,6 +250,12 @@ async def test_duplicates_are_listed_without_names_and_opened_side_by_side(desk:
     assert "Testa Twice" in side
     assert "TESTA twice" in side
     assert (await desk.get("sup", "/desk/duplicates/none")).status_code == 404
+    form = {"referral_id": "two", "other": "one"}
+    assert said(await desk.post("sup", "/desk/duplicates/judge", form)) == "missing_answer"
+    assert said(await desk.post("cm1", "/desk/duplicates/judge", form | {"decision": "same_event"})) == "not_permitted"
+    answer = await desk.post("sup", "/desk/duplicates/judge", form | {"decision": "different_people"})
+    assert said(answer) == "judged"
+    assert "/desk/duplicates/two" not in answer.text
 
 
 async def test_the_meetings_list_carries_the_notice_and_enrolment_goes_through_the_door(desk: DeskUnderTest) -> None:
