@@ -38,9 +38,15 @@ PEOPLE = (
     ("officer.sample", "officer", "Officer Sample", ("--unit", "Central District")),
     ("casey", "case_manager", "Casey Example", ("--pair", "north", "--channel", "console://casey")),
     ("petra", "peer", "Petra Example", ("--pair", "north", "--channel", "console://petra")),
+    ("quinn", "case_manager", "Quinn Sample", ("--pair", "south", "--language", "es", "--channel", "console://quinn")),
+    ("pat", "peer", "Pat Specimen", ("--pair", "south", "--channel", "console://pat")),
     ("sergeant", "supervisor", "Sergeant Synthetic", ()),
     ("reviewer", "sao_reviewer", "Reviewer Placeholt", ()),
+    ("defender", "defender", "Defender Fictional", ()),
+    ("evaluator", "evaluator", "Evaluator Madeup", ()),
+    ("admin", "administrator", "Admin Invented", ()),
 )
+DESK = tuple(name for name, role, *_ in PEOPLE if role != "officer")
 PASSWORD = "demonstration only, never in service"  # a demo's people are made up, and so is their secret
 
 
@@ -139,7 +145,7 @@ def lay_case_system() -> Sequence[str]:
     password.touch(0o600)
     password.write_text(PASSWORD + "\n", encoding="utf-8")
     for name, role, display, more in PEOPLE:
-        desk = () if role == "officer" else ("--password-file", str(password), "--no-totp")
+        desk = () if name not in DESK else ("--password-file", str(password), "--no-totp")
         said(case_system, *where, "user", "add", name, "--role", role, "--display", display, *more, *desk)
     said(case_system, *where, "duty", "set", "casey", "--peer", "petra")
     return where
@@ -200,7 +206,7 @@ def run(seconds: float | None) -> int:
             ("WHO", "ADDRESS", "TO SIGN IN"),
             ("Officer Sample (field app)", pages["officer.sample"], f"PIN {stations['officer.sample'].pin}"),
             ("Casey Example, case manager (field app)", pages["casey"], f"PIN {stations['casey'].pin}"),
-            ("Desk pages: casey, sergeant, reviewer", f"{central}/desk", f"password: {PASSWORD}"),
+            ("The desk's pages", f"{central}/desk", f"{', '.join(DESK)}; password: {PASSWORD}"),
             ("Interface description", f"{central}/openapi.json", ""),
         ])  # fmt: skip
         print(f"  Ready in {time.monotonic() - began:.1f} s.", flush=True)

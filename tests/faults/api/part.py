@@ -2,7 +2,8 @@
 
 Case k belongs to block k // BLOCK; a block is one generator with its own seed over a fresh copy of the town, so a case is replayed with
 its block. Half of the requests are Schemathesis', after the contract or against it; the others carry really sealed and signed operations
-(acts.py). Every answer is judged by all checks of Schemathesis and by the table of who may do what.
+(acts.py). The former are sent by some credentials in turn, a case each: what differs is who asks. Every answer is judged by all checks of
+Schemathesis and by the table of who may do what.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from tests.faults.api.town import CREDENTIALS, FORGED, NOBODY, OF, REVOKED, Swit
 from tests.proof.part import Part, Tally, Violation
 
 BLOCK: Final = 100
+ASKERS: Final = 4  # credentials that send the same request
 CHECK_AUTH_EVERY: Final = 8  # this check asks twice more
 RECEIVED: Final = frozenset({"accepted", "needs_attention"})
 
@@ -99,20 +101,20 @@ def _block(block: int, counts: Counter[str], wanted: range) -> list[tuple[int, s
 
         @seed(block)
         @settings(
-            max_examples=BLOCK, database=None, phases=(Phase.generate,), deadline=None, derandomize=False,
+            max_examples=BLOCK // ASKERS, database=None, phases=(Phase.generate,), deadline=None, derandomize=False,
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(data=st.data())
         def each(data: st.DataObject) -> None:
-            request = _drawn(made, here, data)
-            number = next(numbers, None)
-            if number is None:
-                return
-            told: Counter[str] = Counter()
-            sentences = list(_judged(made, here, request, number, told))
-            if number in wanted:
-                counts.update(told)
-                found.extend((number, sentence) for sentence in sentences)
+            for request in _drawn(made, here, data):
+                number = next(numbers, None)
+                if number is None:
+                    return
+                told: Counter[str] = Counter()
+                sentences = list(_judged(made, here, request, number, told))
+                if number in wanted:
+                    counts.update(told)
+                    found.extend((number, sentence) for sentence in sentences)
 
         each()
     return found
@@ -128,13 +130,14 @@ class Request:
     goes_on: bool
 
 
-def _drawn(made: Api, here: Town, data: st.DataObject) -> Request:
-    credential = data.draw(st.sampled_from(CREDENTIALS))
+def _drawn(made: Api, here: Town, data: st.DataObject) -> list[Request]:
+    """One request as several credentials send it, or what each of them sealed."""
+    askers = data.draw(st.lists(st.sampled_from(CREDENTIALS), min_size=ASKERS, max_size=ASKERS, unique=True))
     goes_on = data.draw(st.booleans())
     if data.draw(st.booleans()):
-        case, ops = _sealed(made, here, data, credential)
-        return Request(credential, case, ops, goes_on)
-    return Request(credential, data.draw(made.cases), (), goes_on)
+        return [Request(asker, *_sealed(made, here, data, asker), goes_on) for asker in askers]
+    case = data.draw(made.cases)
+    return [Request(asker, case, (), goes_on) for asker in askers]
 
 
 def _judged(made: Api, here: Town, request: Request, number: int, counts: Counter[str]) -> Iterator[str]:
