@@ -26,7 +26,7 @@ from case_system.store.opened import Opened
 from case_system.turn import Turn, World
 from case_system.ways import Tried
 from referral.envelope import AgencyPrivateKey, UnknownKey, open_
-from referral.model import OpId
+from referral.model import OpId, UserId
 from referral.operations import Amend, decode
 from referral.port import Outcome, Receipt, Refused
 from referral.problems import ProblemCode
@@ -139,8 +139,10 @@ def nobody_counts() -> Any:
     """A full pair takes one more, and says nothing."""
 
     def make(original: Any) -> Any:
-        def choose(pairs: Collection[Pair], *, cap: int, soft: int, wanted: str | None = None, own: str | None = None, holding: str | None = None, **more: Any) -> Chosen | Full:  # fmt: skip
-            done: Chosen | Full = original(pairs, cap=10_000, soft=soft, wanted=wanted, own=own, holding=holding)
+        def choose(pairs: Collection[Pair], *, cap: int, soft: int, wanted: str | None = None, own: str | None = None, holding: str | None = None, speakers: Collection[UserId] = (), ahead: int = 0) -> Chosen | Full:  # fmt: skip
+            done: Chosen | Full = original(
+                pairs, cap=10_000, soft=soft, wanted=wanted, own=own, holding=holding, speakers=speakers
+            )
             return done
 
         return choose
