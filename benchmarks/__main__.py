@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import delivering, idling, keystrokes, linking, package, saving, sizes, unlocking
+from benchmarks import arriving, delivering, idling, keystrokes, linking, package, saving, sizes, unlocking
 from benchmarks.figures import Figure, Left, table
 from benchmarks.ground import ROOT, BenchFailed, office
 from benchmarks.watch import now
@@ -32,6 +32,7 @@ WITH_OFFICE: Mapping[str, Callable[..., Iterator[Figure | Left]]] = {
     "deliver": delivering.run,
     "unlock": unlocking.run,
     "idle": idling.run,
+    "arrive": arriving.run,
 }
 NAMES = (*WITHOUT_OFFICE, *WITH_OFFICE)
 

@@ -43,7 +43,7 @@ class NoticeBook:
         due: list[DueNotice] = []
         for wake_id, rows in groups.items():
             wanted = [line for line in rows[0].lines if not line.kinds or rows[0].kind in line.kinds]
-            through = any(row.night and row.on_post for row in rows)
+            through = any(row.night and (row.on_post or row.role is Role.OFFICER) for row in rows)
             opens = {line.channel_id: now if through else next_open(spans(line.hours), now, zone) for line in wanted}
             if len(due) == limit or (wanted and min(opens.values()) > now):
                 self._rows.wait(self._name, self._together.pop(wake_id), max(now, min(opens.values(), default=now)))

@@ -3,7 +3,7 @@
 Theory. A channel without hours may be used at any time. With hours, it is used inside them and waits for them otherwise; the
 inbox in the app has the notice at once all the same. One thing goes through: a handoff for somebody who is on the way rings
 whoever stands on a post (duty, on call, supervisor, State's Attorney) whatever the hour (product rules: only `coming_in` and
-`case_manager_coming` ring at night). Nothing that a participant asked for about messages to them has a say here.
+`case_manager_coming` ring at night); and the officer who stands with that person hears that nobody has answered. Nothing that a participant asked for about messages to them has a say here.
 
     hours    "mon-fri 07:00-22:00, sat 09:00-12:00"     local to the programme; 22:00-06:00 goes over midnight
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from benchmarks.arriving import arrivals, pair
 from case_system.assignment import Post
 from case_system.loops import CARRIERS
 from case_system.store import exports, schema
@@ -145,3 +146,8 @@ def test_a_commit_rings_the_bell_of_another_connection(postgres_url: str, tmp_pa
         ear.join(10)
     other.dispose()
     agency.engine.dispose()
+
+
+def test_what_one_server_takes_is_told_by_the_other(postgres_url: str, tmp_path: Path) -> None:
+    with pair(postgres_url, tmp_path / "pair") as (system, first, second):
+        assert len(arrivals(system, first, second, 3)) == 3

@@ -327,3 +327,40 @@ def test_a_notice_is_acknowledged_by_its_recipient_only(agency: Agency) -> None:
     assert manager.send(seen)[0].outcome is Outcome.ACCEPTED
     assert manager.send(manager.acknowledge(notice, base=2))[0].outcome is Outcome.ACCEPTED
     assert next(iter(manager.pull().notices.values())).acknowledged_at == agency.clock()
+
+
+# ------------------------------------------------------------------------------------------------ minute by minute
+def test_the_whole_ladder_minute_by_minute_until_a_named_person_answers(agency: Agency) -> None:
+    agency.accounts.set_post(Post.ON_CALL, ["cm2"])
+    agency.accounts.set_post(Post.SAO, ["sao1", "sao2"])
+    for user in ("cm1", "p1", "cm2", "sup", "sao1", "sao2", "o1"):
+        agency.channels.add(user, f"console://{user}", hours="sat 10:00-11:00")  # all of them asleep
+    officer, told = agency.device("o1"), arrest()
+    officer.send(officer.create(told))
+    woken: dict[int, set[str]] = {}
+    book = agency.book()
+    for minute in range(12):
+        for one in agency.take(book):
+            woken.setdefault(minute, set()).update(way.url.removeprefix("console://") for way in one.ways)
+            book.sent(one, agency.clock(), [Tried(channel_id=way.channel_id) for way in one.ways])
+        agency.service.climb(agency.clock.go(minutes=1))
+    assert woken == {0: {"cm1", "p1", "sao1"}, 3: {"cm2", "o1"}, 5: {"sao2"}, 6: {"sup"}, 10: {"sao1", "sao2"}}
+    seen = officer.pull().referrals[told.referral_id]
+    assert (seen.handoff, seen.unanswered_since is not None) == (
+        Handoff.OFFERED,
+        True,
+    )  # whom to call, not who answered
+    second = agency.device("cm2")
+    second.send(second.reason(Op.ACCEPT, told.referral_id))
+    seen = officer.pull().referrals[told.referral_id]
+    assert (seen.case_manager, seen.unanswered_since) == ("CM2", None)
+
+
+def test_a_referral_that_comes_late_is_rung_as_late(agency: Agency) -> None:
+    officer = agency.device("o1")
+    envelope = officer.create(arrest())
+    agency.clock.go(hours=4, minutes=30)
+    officer.send(envelope)
+    late = {one.kind.value: one.late for one in agency.take(agency.book())}
+    assert late["handoff_offered"]
+    assert Flag.LATE_SYNC in officer.pull().referrals[only(agency)["referral_id"]].flags
