@@ -23,7 +23,7 @@ def form_of(page: str) -> dict[str, str]:
 
 
 def secret_of(page: str) -> str:
-    found = re.search(r'class="secret">([A-Z2-7 ]+)<', page)
+    found = re.search(r'class="letters">([A-Z2-7 ]+)<', page)
     assert found is not None
     return found[1].replace(" ", "")
 
