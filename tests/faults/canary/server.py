@@ -22,7 +22,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import text
 
-from case_system.app import System, assemble, web
+from case_system.app import PUSH_HOSTS_VARIABLE, System, assemble, web
 from case_system.assignment import Post
 from case_system.keyfolder import KeyFolder
 from case_system.store import foundation, schema
@@ -30,7 +30,9 @@ from case_system.store.accounts import Accounts
 from case_system.store.channels import Channels
 from case_system.store.engine import open_engine
 from referral.lifecycle import Role
+from tests.support.mailbox import Mailbox, mailbox
 from tests.support.packs import baltimore_files
+from tests.support.push_service import Browser, push_service
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -80,8 +82,8 @@ class Ear:
             (self.out / "answers" / f"{number:04}-{status}").write_bytes(answered)
 
 
-def laid(url: str, folder: Path, clock: Callable[[], datetime], sink: str) -> System:
-    """A new case system with its staff; notices go to the terminal and to `sink`."""
+def laid(url: str, folder: Path, clock: Callable[[], datetime], sinks: Sinks) -> System:
+    """A new case system with its staff; notices go to the terminal, a hook, a mail server and a browser."""
     engine = open_engine(url)
     keys = KeyFolder.create(folder / "keys", os.urandom)
     foundation.lay(engine, baltimore_files(), clock=clock, rng=os.urandom)
@@ -90,7 +92,10 @@ def laid(url: str, folder: Path, clock: Callable[[], datetime], sink: str) -> Sy
     for name, role, pair in STAFF:
         accounts.add_user(name, role, name=name.upper(), pair=pair)
         channels.add(name, f"console://{name}")
-        channels.add(name, sink)
+        channels.add(name, sinks.hook)
+        channels.add(name, sinks.box.url(f"{name}@example.org"))
+    channels.add_push("cm1", sinks.browser.form)
+    os.environ[PUSH_HOSTS_VARIABLE] = sinks.browser.endpoint.rpartition("/send/")[0]
     accounts.set_post(Post.DUTY, ["cm1", "p1"])
     engine.dispose()
     return assemble(url, folder / "keys", clock=clock)
@@ -122,10 +127,32 @@ def serving(system: System, out: Path) -> Iterator[tuple[str, Ear]]:
             thread.join(20)
 
 
+@dataclass(frozen=True)
+class Sinks:
+    """Where notices go: a hook, a mail server and a browser. All that reaches them is kept."""
+
+    hook: str
+    box: Mailbox
+    browser: Browser
+
+
 @contextmanager
-def sinking(out: Path) -> Iterator[str]:
-    """The URL of a channel that keeps all it is sent."""
+def sinking(out: Path) -> Iterator[Sinks]:
+    """The three of them while the block lasts; at its end letters and opened payloads lie beside what the hook was sent."""
     out.mkdir(parents=True)
+    with _hook(out) as hook, mailbox() as box, push_service() as service:
+        browser = service.subscribe()
+        yield Sinks(hook, box, browser)
+        for n, letter in enumerate(box.raw):
+            (out / f"letter-{n:04}").write_bytes(letter)
+        for n, (headers, payload) in enumerate(zip(browser.headers, browser.payloads, strict=True)):
+            (out / f"push-{n:04}").write_text(f"{headers}\n{payload}", encoding="utf-8")
+        if not box.raw or not browser.payloads:
+            raise AssertionError("no letter or no push came: there is nothing to look at")
+
+
+@contextmanager
+def _hook(out: Path) -> Iterator[str]:
     number = itertools.count()
 
     class Sink(BaseHTTPRequestHandler):

@@ -105,8 +105,8 @@ def main(out: Path, url: str) -> None:
         logging.getLogger(name).setLevel(logging.DEBUG)
     clock = Clock()
     leaks.seed(os.environ.get("LEAK", ""))
-    with sinking(out / "notices") as sink:
-        system = laid(url or f"sqlite:///{out / 'central.db'}", out, clock, sink)
+    with sinking(out / "notices") as sinks:
+        system = laid(url or f"sqlite:///{out / 'central.db'}", out, clock, sinks)
         with serving(system, out) as (address, ear):
             trip = Trip(out, system, address, ear, clock)
             _work(trip)
