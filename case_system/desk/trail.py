@@ -1,6 +1,7 @@
 """The audit trail for administrators: who saw and who did, for a referral or by a person; and the check of its chain.
 
-GET /desk/trail?about=&by=&before=   rows, the newest first      POST /desk/trail/verify   the whole chain
+GET  /desk/trail?about=&by=&before=   rows, the newest first      POST /desk/trail/verify   the whole chain
+POST /desk/trail                      the same, for what was typed: that is in no address
 """
 
 from __future__ import annotations
@@ -22,11 +23,18 @@ class TrailPages:
         self._frame = frame
         frame.place("/desk/trail", "nav.trail", "shield")
         frame.route("GET /desk/trail", self.show)
+        frame.route("POST /desk/trail", self.find)
         frame.route("POST /desk/trail/verify", self.verify)
 
     async def show(self, visit: Visit) -> Response:
         """Rows that fit what is asked for."""
-        about, by, before = visit.asked("about"), visit.asked("by"), visit.asked("before")
+        return await self._show(visit, visit.asked("about"), visit.asked("by"), visit.asked("before"))
+
+    async def find(self, visit: Visit) -> Response:
+        """Rows for what was typed."""
+        return await self._show(visit, visit.text("about"), visit.text("by"), "")
+
+    async def _show(self, visit: Visit, about: str, by: str, before: str) -> Response:
         number = int(before) if before.isdecimal() and len(before) < 18 else None
         page = await self._frame.work(self._trail.page, visit.who.user_id, about=about, by=by, before=number)
         return self._frame.page(visit, "trail.html", page=page, about=about, by=by)

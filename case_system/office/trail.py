@@ -77,11 +77,11 @@ class Trail:
             if by and not _USER.match(by):
                 raise Refused(ProblemCode.NOT_FOUND)
             lines = tuple(self._rows.page(about=wanted, by=by or None, before=before, limit=PAGE + 1))
-        self._entry.note(
-            self._entry.clock(), Deed(actor=actor, action="trail", object_id=wanted or by or None, outcome="done")
-        )
         with self._entry.transactions.reading() as reading:
             names = {user.user_id: user.name for user in reading.users().values()}
+        asked = wanted if wanted is not None else by if by in names else None
+        asked = asked if lines else None  # what was typed and is in no row is not put in one
+        self._entry.note(self._entry.clock(), Deed(actor=actor, action="trail", object_id=asked, outcome="done"))
         return TrailPage(lines=lines[:PAGE], before=lines[PAGE - 1].n if len(lines) > PAGE else None, names=names)
 
     def verify(self, actor: UserId) -> Verdict:

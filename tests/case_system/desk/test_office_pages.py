@@ -241,6 +241,30 @@ async def test_searching_shows_the_name_only_in_the_answer_and_never_in_an_addre
     assert said(await desk.post("sup", "/desk/search", {"kind": "bribe"})) == "invalid_value"
 
 
+def contents(folder: Path) -> bytes:
+    """Everything in the database's files."""
+    return b"".join(file.read_bytes() for file in sorted(folder.glob("case.db*"))).lower()
+
+
+async def test_what_is_typed_and_shown_is_in_no_file_and_no_log(
+    desk: DeskUnderTest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    told(desk.agency, named("Qwibblethorn Zanvorexic", "canary"))
+    assert "Qwibblethorn Zanvorexic" in (await desk.post("sup", "/desk/search", {"name": "qwibblethorn"})).text
+    await desk.post("sup", "/desk/search", {"name": "Vorpelsceniquand"})
+    secret = re.search(r'class="secret">([^<]+)<', (await desk.post("sup", "/desk/people/secret", {"user_id": "cm2", "kind": "password"})).text)  # fmt: skip
+    code = re.search(r'class="secret">([^<]+)<', (await desk.post("sup", "/desk/devices/invite", {"user_id": "o1", "server": "https://x.example", "hours": "1"})).text)  # fmt: skip
+    await desk.post("cm1", "/desk/people/channel", {"user_id": "cm1", "url": "ntfys://push.example.org/Drombelwixen"})
+    await desk.post("adm", "/desk/trail", {"about": "Mokkenfruzzle"})
+    assert secret
+    assert code
+    ours = [r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore", "apprise"))]
+    kept = contents(tmp_path) + " ".join(ours).lower().encode()
+    for word in ("qwibblethorn", "vorpelsceniquand", "drombelwixen", "mokkenfruzzle", secret[1], code[1].lower()):
+        assert word.encode() not in kept, word
+
+
 async def test_duplicates_are_listed_without_names_and_opened_side_by_side(desk: DeskUnderTest) -> None:
     told(desk.agency, named("Testa Twice", "one"), named("TESTA twice", "two"))
     listed = (await desk.get("sup", "/desk/duplicates")).text
