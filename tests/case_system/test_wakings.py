@@ -111,7 +111,7 @@ def test_somebody_on_the_way_rings_who_is_on_duty_whatever_the_hour(agency: Agen
 
 
 def test_who_is_not_on_duty_is_left_to_sleep(agency: Agency) -> None:
-    agency.accounts.set_post(Post.ON_CALL, ["cm2"])
+    agency.accounts.set_post(Post.ON_CALL, ["p1"])
     agency.channels.add("cm1", "console://cm1", hours="mon-fri 08:00-18:00")
     record(agency, arrest())
     agency.accounts.set_post(Post.DUTY, ["cm2", "p2"])  # the shift changed before the message went out
