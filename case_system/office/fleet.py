@@ -33,7 +33,6 @@ class Warn(StrEnum):
 
     UNSENT_TOO_LONG = "unsent_too_long"  # an administrator's business
     UNSENT_LONG = "unsent_long"  # a sergeant's business
-    LOCKED = "locked"
     NEEDS_ATTENTION = "needs_attention"
     LEASE_ENDS = "lease_ends"
     SILENT = "silent"
@@ -42,7 +41,7 @@ class Warn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRow:
-    """A device as kept. oldest_unsent_s: at `seen_at`, None when nothing waited."""
+    """A device as kept. oldest_unsent_s: at `seen_at`, None when nothing waited. locked: its app was shut then, as it mostly is."""
 
     device_id: str
     user_id: UserId
@@ -247,7 +246,6 @@ def warnings(row: DeviceRow, now: datetime, timers: Timers) -> tuple[Warn, ...]:
     found = {
         Warn.UNSENT_TOO_LONG: age >= timedelta(hours=timers.unsent_administrator_hours),
         Warn.UNSENT_LONG: timedelta(minutes=timers.unsent_sergeant_minutes) <= age < timedelta(hours=timers.unsent_administrator_hours),
-        Warn.LOCKED: row.active and row.locked,
         Warn.NEEDS_ATTENTION: row.active and row.needs_attention > 0,
         Warn.LEASE_ENDS: row.active and row.lease_until - now < LEASE_ENDS,
         Warn.SILENT: row.active and now - (row.seen_at or row.enrolled_at) > SILENT,

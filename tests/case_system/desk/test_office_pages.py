@@ -165,7 +165,7 @@ async def test_devices_warn_are_enrolled_wiped_with_typed_letters_and_their_work
     device.sync(heartbeat=beat)
     page = (await desk.get("sup", "/desk/devices")).text
     assert "Unsent for more than a day" in page
-    assert "Locked after wrong tries" in page
+    assert "Too many wrong PINs" in page
     act = {"device_id": device.device_id}
     assert said(await desk.post("sup", "/desk/devices/do", act | {"button": "release"})) == "device_released"
     assert said(await desk.post("sup", "/desk/devices/do", act | {"button": "wipe", "typed": "wrong"})) == "not_typed"

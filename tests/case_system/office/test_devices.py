@@ -36,7 +36,7 @@ ROW = DeviceRow(
         (replace(ROW, waiting=1, oldest_unsent_s=60), timedelta(minutes=119), (Warn.UNSENT_LONG,)),
         (replace(ROW, waiting=1, oldest_unsent_s=60), timedelta(hours=24), (Warn.UNSENT_TOO_LONG,)),
         (replace(ROW, waiting=0, oldest_unsent_s=99_999), timedelta(hours=24), ()),
-        (replace(ROW, locked=True, needs_attention=2), timedelta(), (Warn.LOCKED, Warn.NEEDS_ATTENTION)),
+        (replace(ROW, locked=True, needs_attention=2), timedelta(), (Warn.NEEDS_ATTENTION,)),
         (ROW, timedelta(days=84), (Warn.LEASE_ENDS, Warn.SILENT)),
         (replace(ROW, seen_at=None), timedelta(days=4), (Warn.SILENT,)),
         (replace(ROW, active=False, locked=True), timedelta(days=400), ()),
