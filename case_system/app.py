@@ -60,6 +60,7 @@ from referral.programme import Programme
 LONGEST_END_S = 30.0  # a dispatcher that ends waits so long for what it has in hand
 LOOK_AT_KEYS_S = 5.0  # how soon a rotated key counts
 DISPATCHER_LATE_S = 60.0
+WORKER_START_S = 30  # a worker that says nothing for longer is replaced; on a busy machine starting takes a while
 KEEP_ALIVE_S = 75  # a device that saves now and then meets an open connection
 DATABASE_VARIABLE = "CASE_SYSTEM_DB"
 KEYS_VARIABLE = "CASE_SYSTEM_KEYS"
@@ -264,6 +265,7 @@ def serve(
         "server_header": False,
         "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": 3,
+        "timeout_worker_healthcheck": WORKER_START_S,
     }
     sock = _listen(host, port)
     signal.signal(

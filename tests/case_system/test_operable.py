@@ -6,18 +6,21 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
+import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from case_system import settings
-from case_system.app import assemble, readiness, web
+from case_system.app import assemble, readiness, serve, web
 from case_system.cli import main
 from case_system.keyfolder import KeyFolder
 from case_system.settings import SETTINGS, BadSetting, setting
@@ -209,3 +212,25 @@ def test_a_stop_ends_open_streams_within_seconds_and_is_no_failure(
     finally:
         server.kill()
         server.communicate()
+
+
+def test_workers_that_start_slowly_are_given_the_time(agency: Agency, tmp_path: Path) -> None:
+    """The supervisor replaces a worker that does not answer; five seconds are too few where importing takes longer."""
+    seen: list[uvicorn.Config] = []
+
+    class Supervisor:
+        def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+            seen.append(config)
+            self.sockets = sockets
+
+        def run(self) -> None:
+            for one in self.sockets:
+                one.close()
+
+    before = signal.getsignal(signal.SIGTERM)
+    with patch.dict(os.environ), patch("case_system.app.Multiprocess", Supervisor), patch("case_system.app.set_up"):
+        serve(
+            agency.url, tmp_path / "keys", host="127.0.0.1", port=0, workers=2, said=lambda _: None, dispatching=False
+        )
+    signal.signal(signal.SIGTERM, before)
+    assert seen[0].timeout_worker_healthcheck >= 30
