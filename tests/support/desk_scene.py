@@ -61,6 +61,7 @@ from referral.operations import (
     ReleaseOfInformation,
     SaoAnswer,
     SaoCall,
+    Vote,
 )
 from referral.port import Heartbeat
 from tests.support.agency import STAFF, Agency
@@ -231,6 +232,7 @@ def _in_lead(agency: Agency, officer: Device) -> str:
         ("sao1", Op.SAO_APPROVE, None),
         ("cm1", Op.INTAKE, Intake(on=agency.clock().date())),
         ("cm1", Op.RELEASE, ReleaseOfInformation(event=ReleaseEvent.SIGNED, parties=("police", "opd"), scope=("status",), expires_on=date(2026, 12, 31))),
+        *(("sup", Op.PARTNER_VOTE, Vote(partner=p.id, approve=True)) for p in baltimore().partners if p.votes),
         ("sup", Op.ENROL, Enrol()),
         ("p1", Op.CONTACT, Contact(at=agency.clock(), reached=True)),
     )  # fmt: skip
