@@ -18,13 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arriving, delivering, idling, keystrokes, linking, package, saving, sizes, unlocking
+from benchmarks import arriving, delivering, desk_load, idling, keystrokes, linking, package, saving, sizes, unlocking
 from benchmarks.figures import Figure, Left, table
 from benchmarks.ground import ROOT, BenchFailed, office
 from benchmarks.watch import now
 
 Bench = Callable[[], Iterator[Figure | Left]]
-WITHOUT_OFFICE: Mapping[str, Bench] = {"package": package.run, "suggest": keystrokes.run}
+WITHOUT_OFFICE: Mapping[str, Bench] = {"package": package.run, "suggest": keystrokes.run, "desk_load": desk_load.run}
 WITH_OFFICE: Mapping[str, Callable[..., Iterator[Figure | Left]]] = {
     "size": sizes.run,
     "save": saving.run,

@@ -54,14 +54,14 @@ class Office:
 
 
 @contextmanager
-def office(folder: Path) -> Iterator[Office]:
-    """A case system on a free port of this machine, with SQLite, while the block lasts."""
-    url, keys = f"sqlite:///{folder / 'case.db'}", folder / "case.keys"
+def office(folder: Path, *, url: str | None = None, workers: int = 1) -> Iterator[Office]:
+    """A case system on a free port of this machine while the block lasts: on SQLite, or on the empty database at `url`."""
+    url, keys = url or f"sqlite:///{folder / 'case.db'}", folder / "case.keys"
     command = [sys.executable, "-m", "case_system.cli", "--db", url, "--keys", str(keys)]
     made = subprocess.run([*command, "init"], cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise BenchFailed(f"there is no case system: {made.stderr.strip()}")
-    serve = [*command, "--json", "serve", "--port", "0"]
+    serve = [*command, "--json", "serve", "--port", "0", "--workers", str(workers)]
     with (
         (folder / "serve.log").open("wb") as log,
         subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, env=_environment()) as process,

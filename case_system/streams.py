@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 
 HEARTBEAT_S = 15.0
 LOOK_S = 1.0
@@ -71,8 +72,13 @@ class Streams:
         self._told.update(new)
         self._set(frozenset(new))
 
-    async def listen(self, user_id: str, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bool]:
-        """True for "there is something", False for a heartbeat; at once True, so that nothing is missed on opening."""
+    async def listen(
+        self, user_id: str, *, heartbeat_s: float = HEARTBEAT_S, rest_s: float = 0.0
+    ) -> AsyncIterator[bool]:
+        """True for "there is something", False for a heartbeat; at once True, so that nothing is missed on opening.
+
+        rest_s: what comes within so many seconds of a True is told by one True after them; the first is never held back.
+        """
         event = asyncio.Event()
         event.set()
         self._listeners[user_id].add(event)
@@ -87,6 +93,8 @@ class Streams:
                         return
                     event.clear()
                     yield True
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._closing.wait(), rest_s)
         finally:
             self._listeners[user_id].discard(event)
             if not self._listeners[user_id]:

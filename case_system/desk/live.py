@@ -1,6 +1,7 @@
 """GET /desk/stream: server-sent events without content. "look": the lists may have changed; "over": the session is over.
 
-An open page keeps no session alive: the stream looks at the session with every heartbeat and ends with it.
+An open page keeps no session alive: the stream looks at the session with every heartbeat and ends with it. A busy hour does not
+redraw a page faster than it can be read: after a look it rests.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from case_system.desk.frame import Frame, Visit
 from case_system.streams import Streams
+
+REST_S = 2.0
 
 
 class Live:
@@ -29,7 +32,7 @@ class Live:
         """The events of one open page."""
 
         async def events() -> AsyncIterator[ServerSentEvent]:
-            async for something in self._streams.listen(visit.who.user_id):
+            async for something in self._streams.listen(visit.who.user_id, rest_s=REST_S):
                 if something:
                     yield ServerSentEvent(event="look", data="")
                     continue

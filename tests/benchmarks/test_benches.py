@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import delivering, idling, keystrokes, linking, package, saving, sizes, unlocking
+from benchmarks import delivering, desk_load, idling, keystrokes, linking, package, saving, sizes, unlocking
 from benchmarks.__main__ import NAMES, main
 from benchmarks.figures import Figure, Left
 from benchmarks.ground import Office, office
@@ -63,6 +63,14 @@ def test_idle(running: Office, tmp_path: Path) -> None:
     assert found["requests in 0 s"].at_most == 0
 
 
+def test_devices_push_while_pages_watch_and_nothing_fails(postgres_url: str, tmp_path: Path) -> None:
+    load = desk_load.measured(postgres_url, tmp_path, devices=4, desks=3, rounds=2, beat_s=0.2)
+    assert load.errors == []
+    assert (len(load.syncs), len(load.at_once)) == (8, 4)
+    assert load.looks > 0
+    assert load.boards
+
+
 def test_what_needs_no_case_system_and_the_results_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,4 +81,6 @@ def test_what_needs_no_case_system_and_the_results_file(
     assert main(["package", "--out", str(tmp_path / "results")]) == 0
     assert "| package |" in capsys.readouterr().out
     assert len(list((tmp_path / "results").iterdir())) == 1
-    assert set(NAMES) == {"save", "size", "deliver", "link", "unlock", "idle", "package", "suggest"}
+    assert set(NAMES) == {
+        "save", "size", "deliver", "link", "unlock", "idle", "package", "suggest", "arrive", "desk_load",
+    }  # fmt: skip

@@ -183,6 +183,20 @@ def test_each_code_that_the_server_says_has_a_status() -> None:
     assert set(ProblemCode) - set(STATUS) == device_only
 
 
+async def test_a_stream_that_rests_tells_of_a_busy_moment_once_and_forgets_nothing() -> None:
+    streams, loop = Streams(), asyncio.get_running_loop()
+    streams.bind(loop)
+    listening = streams.listen("ann", heartbeat_s=0.02, rest_s=0.1)
+    assert await anext(listening) is True
+    told = loop.time()
+    for _ in range(3):
+        await asyncio.to_thread(streams.wake, {"ann"})
+    assert await anext(listening) is True, "what came meanwhile is told"
+    assert loop.time() - told >= 0.1, "after the rest"
+    assert await anext(listening) is False, "and once"
+    streams.close()
+
+
 async def test_a_stream_looks_at_once_then_when_woken_and_beats_between() -> None:
     streams = Streams()
     streams.bind(asyncio.get_running_loop())
