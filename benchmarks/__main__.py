@@ -1,6 +1,6 @@
 """`python -m benchmarks`: all benches, or those named; one table at the end, and the figures in benchmarks/results/.
 
-Under three minutes on two cores. Nothing here fails on a figure: what is missed is said in the table.
+Under five minutes on two cores. Nothing here fails on a figure: what is missed is said in the table.
 """
 
 from __future__ import annotations

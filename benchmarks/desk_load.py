@@ -66,7 +66,7 @@ class _Direct:
         raise NotImplementedError("devices sync over HTTP here")
 
 
-def run(*, devices: int = 50, desks: int = 20, rounds: int = 8, beat_s: float = 1.0) -> Iterator[Figure | Left]:
+def run(*, devices: int = 50, desks: int = 20, rounds: int = 8, beat_s: float = 5.0) -> Iterator[Figure | Left]:
     """The figures, on a PostgreSQL that is found or started."""
     if programs() is None and NAMED not in os.environ:
         yield Left(bench=BENCH, why="there is no PostgreSQL on this machine.")
@@ -75,7 +75,7 @@ def run(*, devices: int = 50, desks: int = 20, rounds: int = 8, beat_s: float = 
         load = measured(url, Path(name), devices=devices, desks=desks, rounds=rounds, beat_s=beat_s)
     if load.errors:
         yield Left(bench=BENCH, why=f"{len(load.errors)} errors, the first: {load.errors[0]}.")
-    every = f"{devices} devices, {desks} pages"
+    every = f"{devices} devices every {beat_s:.0f} s, {desks} pages"
     yield Figure(
         bench=BENCH, what=f"sync of one referral, p99 of {len(load.syncs)} ({every})", value=percentile(load.syncs, 0.99),
         unit="ms", at_most=TARGET_MS,

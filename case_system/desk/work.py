@@ -18,6 +18,9 @@ from case_system.matters import Attention
 from referral.model import ReferralId, UserId
 
 
+MOST = 30  # cards of one list on the page; the rest are counted, found by search, and move up
+
+
 class WorkService(Protocol):
     """What the lists ask of the service."""
 
@@ -59,7 +62,9 @@ class Work:
             for one in await self._frame.work(self._service.inquiry.attention, visit.who.user_id):
                 todo.setdefault(one.referral_id, []).append(one)
         calls = visit.who.role in DESK_ROUTES["POST /desk/provisional"]
-        return self._frame.page(visit, template, board=board, names=board.names, now=board.now, calls=calls, todo=todo)
+        return self._frame.page(
+            visit, template, board=board, names=board.names, now=board.now, calls=calls, todo=todo, most=MOST
+        )
 
     async def provisional(self, visit: Visit) -> Response:
         """Open a handoff on the code that an officer reads out."""
