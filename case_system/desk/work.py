@@ -17,7 +17,6 @@ from case_system.inquiry import Inquiry
 from case_system.matters import Attention
 from referral.model import ReferralId, UserId
 
-
 MOST = 30  # cards of one list on the page; the rest are counted, found by search, and move up
 
 

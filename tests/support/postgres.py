@@ -33,10 +33,12 @@ class PostgresServer:
 
     admin: URL = field(repr=False)
 
-    def create(self) -> str:
-        """Make an empty database; returns its SQLAlchemy URL (postgresql+psycopg://)."""
+    def create(self, like: str | None = None) -> str:
+        """Make an empty database, or a copy of the one at `like` (nobody may be connected to it); returns its SQLAlchemy URL
+        (postgresql+psycopg://)."""
         name = f"lead_test_{uuid.uuid4().hex}"
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        template = "template1" if like is None else make_url(like).database or ""
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return self.admin.set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
@@ -47,9 +49,9 @@ class PostgresServer:
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """An empty database for the length of a `with` block, as a SQLAlchemy URL."""
-        url = self.create()
+    def database(self, like: str | None = None) -> Iterator[str]:
+        """An empty database (or a copy of `like`) for the length of a `with` block, as a SQLAlchemy URL."""
+        url = self.create(like)
         try:
             yield url
         finally:
