@@ -44,6 +44,7 @@ class Consent:
     parties: tuple[str, ...]
     scope: tuple[str, ...]
     expires_on: date | None
+    method: str | None
     by: UserId
     at: datetime
 

@@ -16,6 +16,7 @@ from referral.operations import (
     ChargeRecord,
     Close,
     CloseReason,
+    ConsentMethod,
     Contact,
     Enrol,
     Intake,
@@ -98,8 +99,9 @@ def _plain(button: Button, now: datetime, pack: Programme) -> Body:
 
 def _consent(visit: Visit, pack: Programme) -> ReleaseOfInformation:
     event = _one(ReleaseEvent, visit, "event")
+    method = _one(ConsentMethod, visit, "method") if visit.text("method") else None
     if event is not ReleaseEvent.SIGNED:
-        return ReleaseOfInformation(event=event)
+        return ReleaseOfInformation(event=event, method=method)
     parties = tuple(p for p in visit.texts("parties") if p in parties_of(pack))
     scope = tuple(s for s in visit.texts("scope") if s in SCOPES)
     try:
@@ -108,7 +110,7 @@ def _consent(visit: Visit, pack: Programme) -> ReleaseOfInformation:
         raise FieldError("expires_on", ProblemCode.MISSING_ANSWER, "is no day") from None
     if expires_on <= pack.day(visit.now):
         raise FieldError("expires_on", ProblemCode.INVALID_VALUE, "is over")
-    return ReleaseOfInformation(event=event, parties=parties, scope=scope, expires_on=expires_on)
+    return ReleaseOfInformation(event=event, parties=parties, scope=scope, expires_on=expires_on, method=method)
 
 
 def parties_of(pack: Programme) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from case_system.grants import GRANTS, Relation, may
 from case_system.matters import Attention
 from case_system.record import Pair
 from referral.lifecycle import Role
-from referral.operations import Op
+from referral.operations import ConsentMethod, Op
 from referral.programme import Programme
 from referral.views import Happening, TimelineEntry
 
@@ -75,6 +75,11 @@ def party_name(pack: Programme, party: str, say: Words) -> str:
 def scope_list(say: Words) -> Choices:
     """What a release may open."""
     return [(scope, say.code("scope", scope)) for scope in SCOPES]
+
+
+def method_list(say: Words) -> Choices:
+    """How consent may be given."""
+    return [(method.value, say.code("method", method)) for method in ConsentMethod]
 
 
 def pair_list(pairs: Mapping[str, Pair], pack: Programme, say: Words) -> Choices:

@@ -22,6 +22,7 @@ from case_system.desk.choices import (
     button_keys,
     line_code,
     may_decide,
+    method_list,
     of_pack,
     pair_list,
     partner_list,
@@ -68,7 +69,7 @@ class OneReferral:
         self._frame = frame
         frame.templates.globals.update(
             possible=possible, line_code=line_code, reason_list=reason_list, partner_list=partner_list, party_list=party_list,
-            party_name=party_name, scope_list=scope_list, pair_list=pair_list, button_keys=button_keys, age=age, of_pack=of_pack,
+            party_name=party_name, scope_list=scope_list, method_list=method_list, pair_list=pair_list, button_keys=button_keys, age=age, of_pack=of_pack,
             advice=advice, may_decide=may_decide, why_sentence=why_sentence, resolve=BY_NAME["resolve"],
         )  # fmt: skip
         frame.route("GET /desk/r/{referral_id}", self.one)

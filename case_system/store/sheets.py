@@ -40,6 +40,7 @@ def beside(db: Connection, referral_id: ReferralId) -> Beside:
                 parties=tuple(row.parties.split()),
                 scope=tuple(row.scope.split()),
                 expires_on=row.expires_on,
+                method=row.method,
                 by=UserId(row.user_id),
                 at=row.at,
             )

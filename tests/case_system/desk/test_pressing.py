@@ -125,7 +125,8 @@ async def test_the_whole_way_of_one_person_through_the_forms(app: FastAPI, agenc
     assert "the charge was not filed" in await press(reviewer, "not_filed", here)
     assert "you met" in await press(case_manager, "met", here)
     assert "missing" in await press(case_manager, "release", here, event="signed", parties="police", scope="status")
-    assert "The release is recorded" in await press(case_manager, "release", here, event="signed", parties="police", scope="status", expires_on="2026-12-31")  # fmt: skip
+    assert "The release is recorded" in await press(case_manager, "release", here, event="signed", parties="police", scope="status", expires_on="2026-12-31", method="on_paper")  # fmt: skip
+    assert "Signed, on paper" in await page_of(case_manager, here)
     assert "intake is done" in await press(case_manager, "intake", here)
     assert "42 CFR Part 2" in await page_of(case_manager, here)
     assert "42 CFR Part 2" not in await page_of(reviewer, here)
