@@ -17,7 +17,10 @@ from case_system.inquiry import Inquiry
 from case_system.matters import Attention
 from referral.model import ReferralId, UserId
 
-MOST = 30  # cards of one list on the page; the rest are counted, found by search, and move up
+# Cards of one list on the page; the rest are counted, found by search, and move up. Who waits to be met, what is late and what
+# needs a decision is never left out.
+MOST = 30
+WHOLE = ("incoming", "overdue", "attention")
 
 
 class WorkService(Protocol):
@@ -62,7 +65,15 @@ class Work:
                 todo.setdefault(one.referral_id, []).append(one)
         calls = visit.who.role in DESK_ROUTES["POST /desk/provisional"]
         return self._frame.page(
-            visit, template, board=board, names=board.names, now=board.now, calls=calls, todo=todo, most=MOST
+            visit,
+            template,
+            board=board,
+            names=board.names,
+            now=board.now,
+            calls=calls,
+            todo=todo,
+            most=MOST,
+            whole=WHOLE,
         )
 
     async def provisional(self, visit: Visit) -> Response:

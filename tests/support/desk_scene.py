@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +67,7 @@ from tests.support.agency import STAFF, Agency
 from tests.support.device import Device, arrest, social
 from tests.support.office import MORE_STAFF, office_of
 from tests.support.packs import baltimore
+from tests.support.waiting import until
 
 PASSWORD = "a long enough demonstration secret"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -147,8 +147,7 @@ def _serving(app: Any) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            while not server.started:
-                time.sleep(0.01)
+            until(lambda: server.started, what="the server's start")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select
 
+from case_system.desk import work
 from case_system.store import schema
 from referral.model import Exclusions
 from referral.operations import Intake, Op, RecordsCheck
@@ -152,3 +153,17 @@ async def test_what_needs_a_person_says_why_and_is_decided_with_one_button(app: 
     assert "Decided, and taken off the list." in said
     assert "Ask who did it" not in (await client.get("/desk")).text
     assert Flag.NEEDS_ATTENTION not in agency.service.look(agency.device("sup").user, made.referral_id).flags
+
+
+async def test_a_long_list_shows_its_first_and_who_waits_to_be_met_is_never_left_out(
+    app: FastAPI, agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MOST", 1)
+    coming = [told(agency).referral_id for _ in range(3)]
+    reviewer, case_manager = [await sign_in(app, user) for user in ("sao1", "cm1")]
+    reviews = (await reviewer.get("/desk")).text
+    assert sum(f'id="reviews-{one}"' in reviews for one in coming) == 1
+    assert "2 more are not shown here" in reviews
+    incoming = (await case_manager.get("/desk")).text
+    assert all(f'id="incoming-{one}"' in incoming for one in coming)
+    assert "more are not shown" not in incoming
