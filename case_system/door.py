@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import assert_never
 
 from case_system import arrival
@@ -319,8 +319,12 @@ def blank(referral_id: ReferralId, kind: Kind, *, officer: UserId, made_by: User
 
 
 def _recorded_at(operation: Operation) -> datetime:
-    """When it was made by the server's clock, as far as the maker knew it; a distance that cannot be is none (S6, S12)."""
+    """When it was made by the server's clock, as far as the maker knew it; a distance that cannot be is none (S6, S12).
+
+    The first and the last year of the calendar are left out, because a moment there may have no local form on a page.
+    """
     try:
-        return operation.made_at + timedelta(milliseconds=operation.offset_ms or 0)
+        moment = operation.made_at + timedelta(milliseconds=operation.offset_ms or 0)
     except OverflowError:
-        return operation.made_at
+        moment = operation.made_at
+    return min(max(moment, datetime(MINYEAR + 1, 1, 1, tzinfo=UTC)), datetime(MAXYEAR - 1, 12, 31, tzinfo=UTC))

@@ -129,6 +129,7 @@ class Device:
             try:
                 return with_room(self.ballast, lambda: self._open(outcome.vault))
             except BaseException:
+                self.session = None  # an open one over locked keys could neither be opened again nor save
                 outcome.vault.lock()
                 raise
 

@@ -152,10 +152,17 @@ def check_user(path: str, value: str | None) -> None:
         raise _refuse(path, "is not a user name")
 
 
-def aware(path: str, value: datetime | None) -> None:
-    """Refuse a time without a time zone: only aware UTC times travel."""
-    if value is not None and value.utcoffset() is None:
+def aware(path: str, value: datetime | None, *, by_clock: bool = False) -> None:
+    """Refuse a time without a time zone, because only aware UTC times travel, and one that has no local form.
+
+    by_clock: a device's clock said it, not a person; a clock may be off by thousands of years, and its record is taken all the same.
+    """
+    if value is None:
+        return
+    if value.utcoffset() is None:
         raise _refuse(path, "has no time zone; write it in UTC, like 2026-02-03T01:02:03Z")
+    if not by_clock and not dt.MINYEAR < value.year < dt.MAXYEAR:
+        raise _refuse(path, "is in a year that cannot be meant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

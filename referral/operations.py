@@ -347,7 +347,7 @@ class Operation:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        aware("made_at", self.made_at)
+        aware("made_at", self.made_at, by_clock=True)
         check_user("made_by", self.made_by)
         if not 0 <= self.base < 2**31:
             raise FieldError("base", ProblemCode.INVALID_VALUE, "is not a revision")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,7 +41,7 @@ from field_app.store.outbox_rows import (
 )
 from field_app.sync.backoff import Backoff
 from field_app.sync.machine import UNSENT, Event, State, advance, can
-from field_app.vault.errors import DamagedManifest
+from field_app.vault.errors import DamagedManifest, NotRead, NotWritten
 from field_app.vault.manifest import Entry as Counted
 from field_app.vault.manifest import ManifestState
 from field_app.vault.vault import DeviceChain
@@ -391,6 +392,16 @@ class Outbox:
         for op_id in op_ids:
             if (envelope := self.envelope(tx, op_id)) is not None:
                 self._files.write(op_id, envelope)
+
+    def keep_files(self, tx: Database, states: Mapping[OpId, State]) -> None:
+        """Write the file of each of these operations that must be one and is not, which was accepted before and no longer is.
+
+        Call it after COMMIT. A full disk is no error here: the sealed bytes are in the database, and `tidy` writes the file.
+        """
+        needed = {op_id for op_id, state in states.items() if state not in _NO_FILE}
+        if needed:
+            with suppress(NotWritten, NotRead):
+                self.write_files(tx, sorted(needed - self._files.present()))
 
     def drop_files(self, op_ids: Iterable[OpId]) -> None:
         """Take away the side files of operations that were accepted."""

@@ -312,6 +312,7 @@ class SyncEngine:
             cursor.save(tx, self._chain, self._succeeded(now, carriage, response))
         with self._device.read() as tx:
             self._outbox.write_files(tx, [*fresh.values(), *released])
+            self._outbox.keep_files(tx, settled)
         gone = [op_id for op_id, state in settled.items() if state is State.ACCEPTED]
         self._outbox.drop_files([*gone, *fresh])
         self._device.obey(response.device)
@@ -392,6 +393,8 @@ class SyncEngine:
             unread_by = access.app if unread else None if from_start else carriage.unread_by
             cursor.save(filing.tx, self._chain, replace(carriage, cursor=response.cursor, unread_by=unread_by))
         self._outbox.drop_files(op_id for op_id, state in moved.items() if state is State.ACCEPTED)
+        with self._device.read() as tx:
+            self._outbox.keep_files(tx, moved)
         more = response.more and response.cursor != request.cursor
         return replace(result, moved=moved, pulled=len(response.changes), more=more)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -224,6 +225,16 @@ def test_a_clock_that_is_far_off_makes_no_fault(town: Town) -> None:
             "offset_ms": 2**53 - 1, "body": {"referral": {"kind": "social_contact", "willing": "yes"}}}  # fmt: skip
     (receipt,) = town.officer.send(town.officer.seal_bytes(json.dumps(wire).encode()))
     assert receipt.outcome is Outcome.ACCEPTED
+    (row,) = town.agency.rows(select(schema.referrals.c.recorded_at))
+    assert row["recorded_at"].astimezone(ZoneInfo("Asia/Tokyo")).year == 9998, "it has no local form on a page"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_that_has_no_local_form_is_refused_and_stops_no_rule(town: Town, moment: str) -> None:
+    """Found by T9 (case 9690): it stopped the rules of eligibility, and would have stopped every page that shows it."""
+    officer, told = town.officer, arrest("r1")
+    (_, receipt) = officer.send(officer.create(told), officer.amend("r1", 1, occurred_at=moment))
+    assert (receipt.outcome, receipt.code) == (Outcome.NEEDS_ATTENTION, ProblemCode.NOT_POSSIBLE_NOW)
 
 
 def test_steps_out_of_order_wait_for_their_turn(town: Town) -> None:

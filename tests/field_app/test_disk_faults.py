@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from field_app import enrolment
-from field_app.outcomes import Trouble
+from field_app.device import Device
+from field_app.outcomes import Opened, Saved, Trouble
 from field_app.snapshot import Phase
 from field_app.store.database import DiskFull, Store, StoreInUse, StoreUnusable
 from field_app.store.records import Records
@@ -19,7 +20,7 @@ from field_app.vault.errors import NotWritten
 from field_app.vault.files import make_folder
 from referral.problems import ProblemCode
 from tests.support.agency import Agency
-from tests.support.station import ARREST, Station
+from tests.support.station import ARREST, PIN, Station
 
 
 def raising(error: Exception) -> Callable[..., Any]:
@@ -43,6 +44,20 @@ def test_a_file_that_does_not_answer_is_told_and_not_raised(officer: Station, mo
     outcome = officer.actions.submit_referral(ARREST)
     assert isinstance(outcome, Trouble)
     assert outcome.problem is ProblemCode.IN_USE
+
+
+def test_an_unlock_that_a_busy_file_stopped_leaves_the_app_shut_and_not_half_open(
+    officer: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by T4 (case 4702): "open" was the answer to every later PIN, and nothing could be saved until the next start."""
+    officer.actions.lock()
+    with monkeypatch.context() as busy:
+        busy.setattr(Device, "tidy", raising(StoreInUse("another program is using the file")))
+        outcome = officer.actions.unlock(PIN)
+    assert isinstance(outcome, Trouble)
+    assert outcome.problem is ProblemCode.IN_USE
+    assert isinstance(officer.actions.unlock(PIN), Opened)
+    assert isinstance(officer.actions.submit_referral(ARREST), Saved)
 
 
 def test_a_failed_enrolment_is_none(agency: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,8 @@ def template() -> Template:
 def town(switch: Switch) -> Iterator[Town]:
     """A fresh copy that answers while the block lasts."""
     made = template()
-    with tempfile.TemporaryDirectory(prefix="lead-api-", dir=_base()) as place:
+    # a last stream's thread may still be closing its file when the folder goes
+    with tempfile.TemporaryDirectory(prefix="lead-api-", dir=_base(), ignore_cleanup_errors=True) as place:
         shutil.copytree(made.folder, place, dirs_exist_ok=True)
         engine = open_engine(f"sqlite:///{place}/case.db")
 

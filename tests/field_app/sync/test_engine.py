@@ -512,6 +512,30 @@ def test_reoffered_operations_are_not_called_waiting_and_are_due(rig: Rig, serve
     assert rig.engine.next_due(rig.now) == rig.now
 
 
+@pytest.mark.parametrize("outcome", [Outcome.STORED, Outcome.NEEDS_ATTENTION])
+def test_what_was_accepted_and_no_longer_is_becomes_a_file_again(
+    rig: Rig, server: MemoryCaseSystem, outcome: Outcome
+) -> None:
+    """Found by T8 (case 1542): its file had gone with the first receipt."""
+    (op_id,) = rig.save_many(1)
+    rig.sync()
+    assert op_id not in rig.files.present()
+    server.restore("e2")
+    server.verdicts[op_id] = (outcome, None)
+    rig.sync()
+    assert rig.state(op_id) is State(outcome.value)
+    assert op_id in rig.files.present()
+
+
+def test_a_receipt_that_comes_with_the_changes_brings_the_file_back(rig: Rig, server: MemoryCaseSystem) -> None:
+    (op_id,) = rig.save_many(1)
+    rig.sync()
+    server.judge(op_id, Outcome.NEEDS_ATTENTION)
+    rig.sync()
+    assert rig.state(op_id) is State.NEEDS_ATTENTION
+    assert op_id in rig.files.present()
+
+
 def test_a_kill_while_a_new_epoch_is_filed_converges(rig: Rig, server: MemoryCaseSystem) -> None:
     saved = rig.save_many(3)
     rig.sync()
