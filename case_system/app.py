@@ -254,6 +254,28 @@ def serve(
     """Serve until interrupted. `said` is told the real address before the first request (port 0 picks a free one).
     dispatching: a dispatcher runs beside it; without, `dispatch` runs elsewhere."""
     system = assemble(url, keys_folder)
+    try:
+        _serve(
+            system,
+            url,
+            _listen(host, port),
+            lambda sock: said(_address(host, sock)),
+            workers=workers,
+            dispatching=dispatching,
+        )
+    finally:
+        system.engine.dispose()
+
+
+def _serve(
+    system: System,
+    url: str,
+    sock: socket.socket,
+    said: Callable[[socket.socket], None],
+    *,
+    workers: int,
+    dispatching: bool,
+) -> None:
     set_up(setting("log_level"), setting("log"))
     system.service.reread()
     loop = _loop(system) if dispatching else None
@@ -267,24 +289,35 @@ def serve(
         "timeout_graceful_shutdown": 3,
         "timeout_worker_healthcheck": WORKER_START_S,
     }
-    sock = _listen(host, port)
-    signal.signal(
-        signal.SIGTERM, lambda *_: None
-    )  # uvicorn stops on it and then raises it again: asked to end is no failure
+    # uvicorn stops on it and then raises it again: asked to end is no failure
+    signal.signal(signal.SIGTERM, lambda *_: None)
     housework.start()
-    if workers == 1:
-        app = web(system) if loop is None else web(system, on_start=loop.start, on_stop=loop.stop)
-        said(_address(host, sock))
-        uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[sock])  # type: ignore[arg-type]
+    try:
+        if workers == 1:
+            app = web(system) if loop is None else web(system, on_start=loop.start, on_stop=loop.stop)
+            said(sock)
+            uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[sock])  # type: ignore[arg-type]
+            return
+        os.environ[DATABASE_VARIABLE], os.environ[KEYS_VARIABLE] = url, str(system.keys.folder.resolve())
+        config = uvicorn.Config("case_system.app:from_environment", factory=True, workers=workers, **shared)  # type: ignore[arg-type]
+        _supervise(system, config, sock, said, loop)
+    finally:
         housework.stop()
-        return
-    os.environ[DATABASE_VARIABLE], os.environ[KEYS_VARIABLE] = url, str(keys_folder.resolve())
-    config = uvicorn.Config("case_system.app:from_environment", factory=True, workers=workers, **shared)  # type: ignore[arg-type]
+
+
+def _supervise(
+    system: System,
+    config: uvicorn.Config,
+    sock: socket.socket,
+    said: Callable[[socket.socket], None],
+    loop: DispatcherLoop | None,
+) -> None:
+    """Several workers, with the dispatcher beside them in this process."""
     ear = _ear(system)
     if loop is not None:
         ear.start()
         loop.start()
-    said(_address(host, sock))
+    said(sock)
     try:
         with tempfile.TemporaryDirectory(prefix="lead-metrics-") as counts:
             os.environ[FOLDER_VARIABLE] = counts  # each worker counts into files of its own there
@@ -293,7 +326,6 @@ def serve(
         ear.stop()
         if loop is not None:
             loop.stop()
-        housework.stop()
 
 
 def dispatch(url: str, keys_folder: Path, *, said: Callable[[], None]) -> None:

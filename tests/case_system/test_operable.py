@@ -18,12 +18,14 @@ import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
 
 from case_system import settings
 from case_system.app import assemble, readiness, serve, web
 from case_system.cli import main
 from case_system.keyfolder import KeyFolder
 from case_system.settings import SETTINGS, BadSetting, setting
+from case_system.store.engine import Engine, open_engine
 from case_system.streams import Streams
 from referral.envelope import AgencyPublicKey
 from referral.operations import Create, Op
@@ -227,10 +229,22 @@ def test_workers_that_start_slowly_are_given_the_time(agency: Agency, tmp_path: 
             for one in self.sockets:
                 one.close()
 
+    engines: list[Engine] = []
+
+    def opened(url: str) -> Engine:
+        engines.append(open_engine(url))
+        return engines[-1]
+
     before = signal.getsignal(signal.SIGTERM)
-    with patch.dict(os.environ), patch("case_system.app.Multiprocess", Supervisor), patch("case_system.app.set_up"):
+    with (
+        patch.dict(os.environ),
+        patch("case_system.app.Multiprocess", Supervisor),
+        patch("case_system.app.set_up"),
+        patch("case_system.app.open_engine", opened),
+    ):
         serve(
             agency.url, tmp_path / "keys", host="127.0.0.1", port=0, workers=2, said=lambda _: None, dispatching=False
         )
     signal.signal(signal.SIGTERM, before)
     assert seen[0].timeout_worker_healthcheck >= 30
+    assert [pool.checkedin() for engine in engines if isinstance(pool := engine.pool, QueuePool)] == [0], "left open"

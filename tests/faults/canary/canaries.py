@@ -11,7 +11,7 @@ from typing import Any, Final
 CANARIES: Final[dict[str, str]] = {
     "name": "Qwibblethorn Zanvorexic",
     "descriptor": "Plumvizzardly hat by the Mokkenfruzzle stall",
-    "reach": "call Drombelwixen at 555-0142",
+    "reach": "call Drombelwixen at 664 5550 198",
     "place": "300 block W Lexington St behind Fizzwuddlekamp",
     "incident": "26Xyrplenthorique",
     "scene": "Vorpelsceniquand",
@@ -32,7 +32,7 @@ CORES: Final[dict[str, str]] = {
     "descriptor": "Plumvizzardly",
     "descriptor place": "Mokkenfruzzle",
     "reach": "Drombelwixen",
-    "telephone": "555-0142",
+    "telephone": "664 5550 198",
     "place": "Fizzwuddlekamp",
     "incident": "Xyrplenthorique",
     "scene": "Vorpelsceniquand",
