@@ -221,6 +221,7 @@ DESK_ROUTES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "POST /desk/people/secret": DUTIES[Duty.CHANGE_PEOPLE],
     "POST /desk/people/channel": DUTIES[Duty.OWN_NOTICES],
     "GET /desk/notices": DUTIES[Duty.OWN_NOTICES],
+    "POST /desk/notices/seen": DUTIES[Duty.OWN_NOTICES],
     "GET /desk/devices": DUTIES[Duty.SEE_DEVICES],
     "POST /desk/devices/invite": DUTIES[Duty.CHANGE_DEVICES],
     "POST /desk/devices/do": DUTIES[Duty.CHANGE_DEVICES],

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page  # noqa: E402
 
+from referral.port import Heartbeat  # noqa: E402
 from tests.support.chromium import chromium  # noqa: E402
 from tests.support.desk_scene import ServedDesk, served  # noqa: E402
 from tools.small_png import shrink  # noqa: E402
@@ -90,6 +91,23 @@ def _code_page(browser: Browser, desk: ServedDesk, camera: Camera) -> None:
     page.close()
 
 
+def _alarm_page(browser: Browser, desk: ServedDesk, camera: Camera) -> None:
+    """One's own notices in the morning, when a device still holds what it could not send."""
+    beat = Heartbeat(waiting=2, stored=0, needs_attention=0, oldest_unsent_s=3 * 3600, app="picture/1")
+    desk.devices["o1"].sync(heartbeat=beat)
+    desk.agency.service.climb(desk.agency.clock.go(hours=8))
+    desk.keep("sup")
+    for window, scheme in (("phone", "dark"), ("desktop", "light")):
+        width, height = WINDOWS[window]
+        page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+        )
+        desk.enter(page.context, "sup")
+        page.goto(f"{desk.address}/desk/notices")
+        camera.take(page, "notices-alarm", f"{window}-{scheme}")
+        page.close()
+
+
 def main() -> None:
     """All pages; fails when the pictures are larger than the limit."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screens" / "desk"
@@ -103,6 +121,8 @@ def main() -> None:
         for window in WINDOWS:
             for scheme in ("light", "dark"):
                 visit(browser, desk, camera, window, scheme)
+        with tempfile.TemporaryDirectory() as other, served(Path(other)) as morning:
+            _alarm_page(browser, morning, camera)
     size = sum(path.stat().st_size for path in folder.glob("*.png"))
     print(f"{len(list(folder.glob('*.png')))} pictures, {size / 1e6:.1f} MB, in {folder}")
     if size > LIMIT_BYTES:

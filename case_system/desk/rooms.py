@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from case_system.desk.caseloads import CaseloadPages, Enrols
 from case_system.desk.defence import DefencePages
 from case_system.desk.devices import DevicePages
 from case_system.desk.duplicates import DuplicatePages
 from case_system.desk.figures import FigurePages
 from case_system.desk.frame import Area
-from case_system.desk.notices import NoticePages
+from case_system.desk.notices import Alarms, NoticePages
 from case_system.desk.people import PeoplePages
 from case_system.desk.programme import PackPages
 from case_system.desk.rota import RotaPages
@@ -17,7 +19,11 @@ from case_system.desk.trail import TrailPages
 from case_system.office.building import Office
 
 
-def rooms(office: Office, service: Enrols) -> tuple[Area, ...]:
+class RoomService(Enrols, Alarms, Protocol):
+    """What the rooms ask of the service."""
+
+
+def rooms(office: Office, service: RoomService) -> tuple[Area, ...]:
     """Every area, in the order of the navigation."""
     return (
         CaseloadPages(office.caseloads, service),
@@ -30,5 +36,5 @@ def rooms(office: Office, service: Enrols) -> tuple[Area, ...]:
         FigurePages(office.evaluation),
         TrailPages(office.trail),
         DefencePages(office.defenders),
-        NoticePages(office.people),
+        NoticePages(office.people, service),
     )

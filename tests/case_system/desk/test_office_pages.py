@@ -120,6 +120,23 @@ async def test_ones_own_notices_are_ones_own(desk: DeskUnderTest) -> None:
     assert said(await desk.post("cm1", "/desk/people/channel", gone)) == "channel_removed"
 
 
+async def test_an_alarm_about_a_device_is_seen_by_its_recipient_and_goes(desk: DeskUnderTest) -> None:
+    agency = desk.agency
+    agency.clock.go(hours=8)  # office hours
+    beat = Heartbeat(waiting=2, stored=0, needs_attention=0, oldest_unsent_s=3 * 3600, app="test/1")
+    agency.device("o1").sync(heartbeat=beat)
+    agency.service.climb(agency.clock())
+    (alarm,) = agency.service.open_alarms(SUP)
+    page = await desk.get("sup", "/desk/notices")
+    assert "2 operations are not sent yet." in page.text
+    assert alarm.notice_id not in (await desk.get("cm1", "/desk/notices")).text
+    assert said(await desk.post("cm1", "/desk/notices/seen", {"notice_id": alarm.notice_id})) == "not_found"
+    assert len(agency.service.open_alarms(SUP)) == 1
+    assert said(await desk.post("sup", "/desk/notices/seen", {"notice_id": alarm.notice_id})) == "alarm_seen"
+    assert agency.service.open_alarms(SUP) == []
+    assert "not sent yet" not in (await desk.get("sup", "/desk/notices")).text
+
+
 async def test_the_rota_is_set_from_its_form(desk: DeskUnderTest) -> None:
     answer = await desk.post("sup", "/desk/rota", {"post": "on_call", "user": ["cm2", "", "p2"]})
     assert said(answer) == "rota_set"
