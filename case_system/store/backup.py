@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from sqlalchemy import Connection, Engine, Table, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, update
 
 from case_system.audit import Deed
 from case_system.ports import Clock, RandomBytes
@@ -180,21 +180,28 @@ def restore(
     """Put a backup into an empty database, or (replace) over everything that is there; how many rows. A new epoch begins.
 
     A backup of an earlier version is put into tables of that version first, and these are brought forward, in one transaction.
+    Where both are of this version, the tables stay and are emptied.
     """
     head = check(source, key)
     if not migrate.knows(head["schema"]):
         raise BackupError("the backup was made by a later version; restore it with that version")
     standing = migrate.standing(engine)
-    now = clock()
+    now, same = clock(), head["schema"] == migrate.head()
     with transaction(engine, write=True) as db:
         if standing is not Standing.EMPTY:
             if not replace and db.execute(select(func.count()).select_from(schema.agency)).scalar_one():
                 raise BackupError("there is a case system in this database already")
-            schema.metadata.drop_all(db)
-            db.execute(text("DROP TABLE alembic_version"))
-        migrate.upgrade_on(db, head["schema"])
+            if not same or standing is not Standing.CURRENT:
+                schema.metadata.drop_all(db)
+                db.execute(text("DROP TABLE alembic_version"))
+        if same and standing is Standing.CURRENT:
+            for table in reversed(schema.metadata.sorted_tables):
+                db.execute(delete(table))
+        else:
+            migrate.upgrade_on(db, head["schema"])
         rows = fill(db, rows_in(source, key))
-        migrate.upgrade_on(db)
+        if not same:
+            migrate.upgrade_on(db)
         db.execute(update(schema.agency).values(epoch=new_epoch(rng)))
         close(db, [], [Deed(actor="administrator", action="restore", outcome="done")], now)
     return rows

@@ -7,6 +7,7 @@ migrations, so that there is one way to a schema.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,12 +79,18 @@ def standing(engine: Engine) -> Standing:
 
 def head() -> str:
     """The revision that this program works with."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return _revisions()[0]
 
 
 def knows(revision: str) -> bool:
     """True when this program can bring a database of that revision forward."""
-    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision in _revisions()
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every revision, the newest first. Read once: the files of a program that runs do not change."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def is_current(engine: Engine) -> bool:
