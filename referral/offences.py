@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from referral.programme import Offence, Programme
 
@@ -47,9 +48,19 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_SHORTHAND.get(word, word) for word in _WORD.findall(flat))
 
 
+class _Known(NamedTuple):
+    """One charge as it is looked for. exact: the words of its own wording; words: with those of its category and form, too."""
+
+    offence: Offence
+    words: frozenset[str]
+    exact: frozenset[str]
+
+
 @lru_cache(maxsize=4)
-def _catalogue(programme: Programme) -> tuple[tuple[Offence, frozenset[str]], ...]:
-    return tuple((offence, frozenset(_offence_words(offence))) for offence in programme.offences.values())
+def _catalogue(programme: Programme) -> tuple[_Known, ...]:
+    """Every charge, the one that is made most often first."""
+    often = sorted(programme.offences.values(), key=lambda offence: -offence.count)
+    return tuple(_Known(o, frozenset(_offence_words(o)), frozenset(_words(o.description))) for o in often)
 
 
 def _offence_words(offence: Offence) -> set[str]:
@@ -63,11 +74,12 @@ def _offence_words(offence: Offence) -> set[str]:
     return words
 
 
-def _score(asked: tuple[str, ...], offence: Offence, words: frozenset[str]) -> float:
+def _score(asked: tuple[str, ...], known: _Known) -> float:
+    words = known.words
     hits = sum(1.0 if word in words else 0.8 if any(w.startswith(word) for w in words) else 0.0 for word in asked)
     unasked = {"attempt", "conspiracy", "intent", "distribute", "manufacture"} & words - set(asked)
     other_drug = "marihuana" in asked and "not" in words and "not" not in asked
-    exact = set(asked) == set(_words(offence.description))
+    exact = known.exact == set(asked)
     return hits + exact - 0.25 * len(unasked) - 0.5 * other_drug
 
 
@@ -84,6 +96,6 @@ def find_offences(text: str, programme: Programme, limit: int = 8) -> tuple[Offe
         fits = [o for o in programme.offences.values() if digits in o.code.replace(" ", "")]
         return tuple(sorted(fits, key=lambda o: -o.count)[:limit])
     asked = tuple(dict.fromkeys(_words(text)))
-    ranked = sorted(_catalogue(programme), key=lambda item: (-_score(asked, *item), -item[0].count))
-    good = [offence for offence, words in ranked if not asked or _score(asked, offence, words) > 0]
-    return tuple(good[:limit])
+    scored = [(_score(asked, known), known.offence) for known in _catalogue(programme)]
+    ranked = sorted(scored, key=lambda pair: -pair[0])  # stable: among equals the more frequent first
+    return tuple(offence for score, offence in ranked if not asked or score > 0)[:limit]
