@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, assert_never
 
-from case_system.desk.frame import Visit
+from case_system.desk.frame import Visit, number_of
 from case_system.desk.steps import Asks, Button
 from referral.decisions import Resolution, Resolve
 from referral.model import Answer, Exclusions, ReferralId
@@ -41,13 +41,13 @@ SCOPES = ("status", "attendance", "treatment")  # what a release may open; words
 
 def operation(button: Button, visit: Visit, pack: Programme) -> Operation:
     """The act of who pressed it, standing on the revision that the page showed; the form's number is its nonce."""
-    base, once = visit.text("base"), visit.text("once")
-    if not base.isdecimal() or len(base) > 9 or not once:
+    base, once = number_of(visit.text("base")), visit.text("once")
+    if base is None or not once:
         raise FieldError("base", ProblemCode.MALFORMED, "is not of a page")
     return Operation(
         op=button.op,
         referral_id=ReferralId(visit.text("referral_id")),
-        base=int(base),
+        base=base,
         nonce=once[:32],
         made_at=visit.now,
         made_by=visit.who.user_id,

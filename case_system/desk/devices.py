@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from case_system.desk.codes import qr
-from case_system.desk.frame import Frame, Visit
+from case_system.desk.frame import Frame, Visit, number_of
 from case_system.office.fleet import CODE_HOURS, Devices
 from case_system.storage import NotSo
 from referral.model import OpId, UserId
@@ -44,7 +44,7 @@ class DevicePages:
 
     async def invite(self, visit: Visit) -> Response:
         """A code for one device, on a page that is shown once."""
-        hours = int(visit.text("hours")) if visit.text("hours").isdecimal() else 0
+        hours = number_of(visit.text("hours")) or 0
         invited = await self._frame.work(
             self._devices.invite, visit.who.user_id, UserId(visit.text("user_id")), visit.text("server"), hours
         )

@@ -197,15 +197,15 @@ class Frame:
             except Refused as refused:  # the body is larger than any form
                 return self.go(HOME, refused.code.value)
             visit = self._visit(request, who, form)
-            if who.role not in allowed:
-                home = self.home_of(who.role)
-                if (method, path) == ("GET", HOME) and home != HOME:
-                    code = request.query_params.get("said", "")
-                    return self.go(home, code if _CODE.match(code) else "")
-                return self._denied(visit, ProblemCode.NOT_PERMITTED, method)
-            if method == "POST" and visit.text("csrf") != who.csrf:
-                return self.go(visit.back, "form_not_yours")
             try:
+                if who.role not in allowed:
+                    home = self.home_of(who.role)
+                    if (method, path) == ("GET", HOME) and home != HOME:
+                        code = request.query_params.get("said", "")
+                        return self.go(home, code if _CODE.match(code) else "")
+                    return self._denied(visit, ProblemCode.NOT_PERMITTED, method)
+                if method == "POST" and visit.text("csrf") != who.csrf:
+                    return self.go(visit.back, "form_not_yours")
                 return await handler(visit)
             except (Refused, FieldError) as refused:
                 return self._denied(visit, refused.code, method)
@@ -333,6 +333,11 @@ def text_of(form: FormData, name: str) -> str:
     """A field of a form: stripped, printable, or empty."""
     value = form.get(name)
     return value.strip() if isinstance(value, str) and value.isprintable() else ""
+
+
+def number_of(text: str, digits: int = 9) -> int | None:
+    """The whole number that is written there, or None; what has more digits than any of ours is none (Python reads only 4300)."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
 def own_path(path: str) -> str:

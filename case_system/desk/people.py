@@ -11,7 +11,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from case_system.desk.codes import qr
-from case_system.desk.frame import Frame, Visit
+from case_system.desk.frame import Frame, Visit, number_of
 from case_system.desk.notices import kinds_of
 from case_system.grants import MANAGED_ROLES
 from case_system.office.people import LANGUAGES, People
@@ -49,7 +49,7 @@ class PeoplePages:
         wanted = visit.asked("role")
         shown = [p for p in people if wanted in ("", p.role)]
         last = max(1, -(-len(shown) // LINES))
-        page = min(max(1, int(visit.asked("page")) if visit.asked("page").isdecimal() else 1), last)
+        page = min(max(1, number_of(visit.asked("page")) or 1), last)
         return self._frame.page(
             visit, "people.html", people=shown[(page - 1) * LINES : page * LINES], wanted=wanted, number=page, last=last,
             total=len(shown), roles=sorted({p.role for p in people}), may_roles=_roles(visit), languages=_languages(visit), kinds=kinds_of(visit),

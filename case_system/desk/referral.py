@@ -31,7 +31,7 @@ from case_system.desk.choices import (
     reason_list,
     scope_list,
 )
-from case_system.desk.frame import Frame, Visit
+from case_system.desk.frame import Frame, Visit, number_of
 from case_system.desk.steps import BY_NAME, fits, possible
 from case_system.desk.strip import strip
 from case_system.grants import Sight
@@ -111,7 +111,7 @@ class OneReferral:
 
 def _since(visit: Visit) -> datetime:
     """When the page of the form was made, as it says itself; what is no time is now."""
-    said = visit.text("seen")
-    if not said.isdecimal() or len(said) > 15:
+    said = number_of(visit.text("seen"), 15)
+    if said is None or said / 1000 >= visit.now.timestamp():
         return visit.now
-    return min(visit.now, datetime.fromtimestamp(int(said) / 1000, UTC))
+    return datetime.fromtimestamp(said / 1000, UTC)

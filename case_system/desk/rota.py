@@ -11,7 +11,7 @@ from datetime import datetime
 from fastapi import Response
 
 from case_system.assignment import Post
-from case_system.desk.frame import Frame, Visit
+from case_system.desk.frame import Frame, Visit, number_of
 from case_system.office.rota import DutyRota
 from referral.model import UserId
 from referral.port import Refused
@@ -53,7 +53,7 @@ class RotaPages:
         if visit.text("remove"):
             await self._frame.work(self._rota.remove_shift, who, visit.text("remove"))
             return self._frame.go("/desk/rota", "shift_removed")
-        weeks = int(visit.text("weeks")) if visit.text("weeks").isdecimal() and len(visit.text("weeks")) < 4 else 0
+        weeks = number_of(visit.text("weeks"), 3) or 0
         span = _moment(visit, "starts"), _moment(visit, "ends")
         await self._frame.work(self._rota.add_shift, who, _post(visit), UserId(visit.text("user_id")), *span, weeks)
         return self._frame.go("/desk/rota", "shift_added")

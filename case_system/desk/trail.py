@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastapi import Response
 
-from case_system.desk.frame import Frame, Visit
+from case_system.desk.frame import Frame, Visit, number_of
 from case_system.office.trail import Trail
 
 
@@ -35,8 +35,9 @@ class TrailPages:
         return await self._show(visit, visit.text("about"), visit.text("by"), "")
 
     async def _show(self, visit: Visit, about: str, by: str, before: str) -> Response:
-        number = int(before) if before.isdecimal() and len(before) < 18 else None
-        page = await self._frame.work(self._trail.page, visit.who.user_id, about=about, by=by, before=number)
+        page = await self._frame.work(
+            self._trail.page, visit.who.user_id, about=about, by=by, before=number_of(before, 17)
+        )
         return self._frame.page(visit, "trail.html", page=page, about=about, by=by)
 
     async def verify(self, visit: Visit) -> Response:

@@ -26,6 +26,7 @@ from referral.lifecycle import Role
 
 LONGEST_SHIFT = timedelta(days=31)
 WEEKS = 52
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,10 @@ class Roster:
 
 
 def _span(starts_at: datetime, ends_at: datetime, longest: timedelta) -> None:
-    if not starts_at < ends_at <= starts_at + longest:
+    known = (
+        starts_at.year >= FIRST_YEAR and ends_at.year <= LAST_YEAR
+    )  # beyond, other clocks and weeks later have no date
+    if not known or not starts_at < ends_at or ends_at - starts_at > longest:
         raise NotSo(f"it ends after it begins, and lasts at most {longest.days} days", "wrong_span")
 
 

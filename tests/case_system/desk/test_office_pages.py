@@ -369,3 +369,15 @@ async def test_a_form_of_another_session_changes_nothing(desk: DeskUnderTest) ->
     changed = [row for row in desk.agency.rows(select(schema.audit).where(schema.audit.c.n > before[0]["audit_n"])) if row["outcome"] not in ("done", "not_permitted")]  # fmt: skip
     assert not changed
     assert next(p for p in desk.office.people.listed(SUP) if p.user_id == "cm1").active
+
+
+async def test_numbers_and_days_that_nobody_means_are_answered_in_a_sentence(desk: DeskUnderTest) -> None:
+    long = "9" * 4400  # more digits than Python reads
+    assert (await desk.get("sup", f"/desk/people?page={long}")).status_code == 200
+    invited = {"user_id": "o2", "hours": long, "server": "https://lead.example.org"}
+    assert said(await desk.post("sup", "/desk/devices/invite", invited)) == "invalid_value"
+    for day in ("9999-12-31", "0001-01-01"):
+        span = {"user_id": "cm2", "starts": f"{day}T10:00", "ends": f"{day}T18:00"}
+        for form, path in (({"post": "on_call", "weeks": "2"}, "/desk/rota/shift"), ({}, "/desk/rota/away")):
+            assert said(await desk.post("sup", path, span | form)) == "wrong_span", (day, path)
+    assert (await desk.get("sup", "/desk/rota")).status_code == 200

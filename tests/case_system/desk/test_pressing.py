@@ -167,3 +167,13 @@ async def test_a_long_list_shows_its_first_and_who_waits_to_be_met_is_never_left
     incoming = (await case_manager.get("/desk")).text
     assert all(f'id="incoming-{one}"' in incoming for one in coming)
     assert "more are not shown" not in incoming
+
+
+async def test_a_form_from_a_page_of_a_far_future_is_one_of_now(app: FastAPI, agency: Agency) -> None:
+    made = told(agency)
+    client = await sign_in(app, "cm1")
+    fields = form_of(await page_of(client, made.referral_id), "accept")
+    for seen in ("9" * 15, "253402300800000"):  # beyond the calendar's last year
+        answer = await client.post("/desk/do", data=fields | {"seen": seen})
+        assert "The officer is told your name" in answer.text
+    assert count(agency, Op.ACCEPT) == 1

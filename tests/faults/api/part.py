@@ -1,19 +1,22 @@
 """T9: the published OpenAPI, taken at its word with real credentials of every role, and the service behind its door.
 
 Case k belongs to block k // BLOCK; a block is one generator with its own seed over a fresh copy of the town, so a case is replayed with
-its block. Half of the requests are Schemathesis', after the contract or against it; the others carry really sealed and signed operations
-(acts.py). The former are sent by some credentials in turn, a case each: what differs is who asks. Every answer is judged by all checks of
-Schemathesis and by the table of who may do what.
+its block. One request in three goes to a page or a form of the desk (pages.py), over whatever the others left there. Half of the rest are
+Schemathesis', after the contract or against it; the others carry really sealed and signed operations (acts.py). What is not sealed is sent
+by some credentials in turn, a case each: what differs is who asks. Every answer is judged by the table of who may do what, and those of
+the contract by all checks of Schemathesis.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from random import Random
 from typing import Any, Final, cast
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -28,11 +31,13 @@ from referral.codec import canonical
 from referral.lifecycle import Role
 from referral.operations import OPERATIONS, Op
 from tests.faults.api.acts import acts
+from tests.faults.api.pages import Ask, asks, missing, send
 from tests.faults.api.town import CREDENTIALS, FORGED, NOBODY, OF, REVOKED, Switch, Town, town
 from tests.proof.part import Part, Tally, Violation
 
 BLOCK: Final = 100
 ASKERS: Final = 4  # credentials that send the same request
+A_PAGE_EVERY: Final = 3
 CHECK_AUTH_EVERY: Final = 8  # this check asks twice more
 RECEIVED: Final = frozenset({"accepted", "needs_attention"})
 
@@ -96,6 +101,7 @@ def run(first: int, count: int) -> Tally:
 def _block(block: int, counts: Counter[str], wanted: range) -> list[tuple[int, str]]:
     made, found = api(), list[tuple[int, str]]()
     numbers = iter(range(block * BLOCK, (block + 1) * BLOCK))
+    pages = (f"{block} {n}" for n in itertools.count())  # Hypothesis likes to draw again what it drew
 
     with town(made.switch) as here:
 
@@ -106,12 +112,15 @@ def _block(block: int, counts: Counter[str], wanted: range) -> list[tuple[int, s
         )  # fmt: skip
         @given(data=st.data())
         def each(data: st.DataObject) -> None:
-            for request in _drawn(made, here, data):
+            for request in _drawn(made, here, data, pages):
                 number = next(numbers, None)
                 if number is None:
                     return
                 told: Counter[str] = Counter()
-                sentences = list(_judged(made, here, request, number, told))
+                if isinstance(request, Ask):
+                    sentences = list(send(made.client, here.desk, here.agency.clock, request, told))
+                else:
+                    sentences = list(_judged(made, here, request, number, told))
                 if number in wanted:
                     counts.update(told)
                     found.extend((number, sentence) for sentence in sentences)
@@ -130,8 +139,10 @@ class Request:
     goes_on: bool
 
 
-def _drawn(made: Api, here: Town, data: st.DataObject) -> list[Request]:
-    """One request as several credentials send it, or what each of them sealed."""
+def _drawn(made: Api, here: Town, data: st.DataObject, pages: Iterator[str]) -> Sequence[Request | Ask]:
+    """One request as several credentials or people send it, or what each of them sealed."""
+    if data.draw(st.integers(1, A_PAGE_EVERY)) == A_PAGE_EVERY:
+        return asks(Random(f"{next(pages)} {data.draw(st.integers(0, 2**32))}"), ASKERS)
     askers = data.draw(st.lists(st.sampled_from(CREDENTIALS), min_size=ASKERS, max_size=ASKERS, unique=True))
     goes_on = data.draw(st.booleans())
     if data.draw(st.booleans()):
@@ -206,19 +217,19 @@ def _may(op: Op, role: str) -> bool:
 
 
 def _demand(tally: Tally) -> list[str]:
-    """Every role spoke, and every operation that a device can do was accepted once."""
-    missing = [f"nobody spoke as {role}" for role in (*OF, REVOKED, NOBODY, FORGED) if f"as {role}" not in tally.counts]
+    """Every role spoke, every operation that a device can do was accepted once, and every page was shown."""
+    lacks = [f"nobody spoke as {role}" for role in (*OF, REVOKED, NOBODY, FORGED) if f"as {role}" not in tally.counts]
     for op, rule in OPERATIONS.items():
         if rule.from_device and not any(tally.counts.get(f"{op} {outcome}") for outcome in RECEIVED):
-            missing.append(f"no {op} was ever received")
-    return missing
+            lacks.append(f"no {op} was ever received")
+    return lacks + missing(tally.counts)
 
 
 PART: Final = Part(
     name="T9",
-    title="the published API",
+    title="the published API and the pages",
     unit="cases",
-    holds_when="0 server errors, 0 authorisation bypass, every answer as the OpenAPI says, with real credentials of every role",
+    holds_when="0 server errors, 0 authorisation bypass, every answer as the OpenAPI says, with real credentials of every role, signed in or not",
     ci=5_000,
     release=200_000,
     chunk=2_500,

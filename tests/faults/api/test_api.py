@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from case_system import effects
+from case_system import auth, effects
+from case_system.desk import frame, referral
+from case_system.desk.frame import Visit
+from case_system.grants import DESK_ROUTES
 from case_system.service import CaseService
 from case_system.store import lookups
+from referral.lifecycle import Role
 from referral.operations import Op
 from referral.port import SyncRequest, SyncResponse
+from tests.faults.api.pages import missing
 from tests.faults.api.part import PART, run
 from tests.proof.part import in_ci, require_clean
 
@@ -23,7 +29,7 @@ def test_the_api_keeps_its_word(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 
 
-def sentences(first: int = 0, count: int = 200) -> str:
+def sentences(first: int = 0, count: int = 400) -> str:
     return "\n".join(violation.sentence for violation in run(first, count).violations)
 
 
@@ -65,6 +71,24 @@ def test_an_append_token_that_reads_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     assert "authorisation bypass: changes for" in sentences()
 
 
+def test_a_page_that_breaks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(visit: Visit) -> datetime:
+        return datetime.fromtimestamp(int(visit.text("seen") or "0"), UTC)  # milliseconds taken for seconds
+
+    monkeypatch.setattr(referral, "_since", breaks)
+    assert "server error 500: POST /desk/do" in sentences(count=500)
+
+
+def test_a_page_that_opens_for_everybody_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame, "DESK_ROUTES", dict.fromkeys(DESK_ROUTES, frozenset(Role)))
+    assert "authorisation bypass: answered 200: GET /desk" in sentences(count=300)
+
+
+def test_a_form_that_no_page_made_and_is_taken_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_csrf", lambda token: "0" * 64)
+    assert "a form without the session's token was taken" in sentences(count=300)
+
+
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
     """Faults are logged, which is right, and many."""
@@ -74,6 +98,11 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
 
 def test_every_operation_is_in_reach() -> None:
     """Half of what is sealed is what the role may do, so that rules behind the door are met."""
-    counts = run(0, 300).counts
+    counts = run(0, 500).counts
     met = {op for op in Op if any(counts.get(f"{op} {outcome}") for outcome in ("accepted", "needs_attention"))}
     assert len(met) > 8
+
+
+def test_most_pages_are_in_reach() -> None:
+    counts = run(0, 1000).counts
+    assert len(missing(counts)) < 20

@@ -1,4 +1,4 @@
-"""One case system for a stretch of API cases: real SQLite, real keys, a real device of every role, and people's referrals.
+"""One case system for a stretch of API cases: real SQLite, real keys, a real device and session of every role, and referrals.
 
 A template is laid once per process and copied for every stretch. The application is one ASGI callable for the whole process, so that
 what is generated from its published contract is made once; `Town.here` says which copy answers.
@@ -25,6 +25,7 @@ from case_system.store.engine import open_engine
 from case_system.streams import Streams
 from referral.lifecycle import Role
 from referral.operations import Op
+from tests.faults.api.desk import Counter, Laid, lay, opened
 from tests.support.agency import Agency, StillClock
 from tests.support.device import Device, arrest, social
 
@@ -41,9 +42,11 @@ OF: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What every stretch begins with. referrals: name -> id."""
+    """What every stretch begins with. referrals: name -> id. compiled: what is made of the pages' templates once."""
 
     folder: Path
+    compiled: Path
+    laid: Laid
     devices: dict[str, Device] = field(repr=False)
     referrals: dict[str, str]
 
@@ -53,6 +56,7 @@ class Town:
     """The copy that answers now, and who may speak to it."""
 
     agency: Agency
+    desk: Counter
     devices: dict[str, Device]
     referrals: dict[str, str]
     cursors: dict[str, str] = field(default_factory=dict)
@@ -84,23 +88,27 @@ def _base() -> str | None:
 @cache
 def template() -> Template:
     """Lay the template: staff, a device for each role, and referrals in different states."""
-    folder = Path(tempfile.mkdtemp(prefix="lead-api-", dir=_base()))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder, compiled = (Path(tempfile.mkdtemp(prefix="lead-api-", dir=_base())) for _ in range(2))
+    for made in (folder, compiled):
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
     agency = Agency.found(f"sqlite:///{folder / 'case.db'}", folder)
     for user, role in (("def", Role.DEFENDER), ("adm", Role.ADMINISTRATOR)):
         agency.accounts.add_user(user, role, name=user.upper())
     devices = {role.value: enrolled(agency, OF[role], role) for role in ROLES}
     devices["other"] = enrolled(agency, "o2", Role.OFFICER)
     devices[REVOKED] = enrolled(agency, "o1", Role.OFFICER)
-    agency.accounts.revoke(devices[REVOKED].device_id)
+    devices["lost"] = enrolled(agency, "o2", Role.OFFICER)
+    for name in (REVOKED, "lost"):
+        agency.accounts.revoke(devices[name].device_id)
     own, waits, talk, foreign = arrest("own"), arrest("waits"), social("talk"), arrest("foreign")
     officer, other, manager = devices["officer"], devices["other"], devices["case_manager"]
     officer.send(*(officer.create(told) for told in (own, waits, talk)))
     other.send(other.create(foreign))
     manager.send(manager.reason(Op.ACCEPT, "own"))
+    laid = lay(agency, devices, OF)
     agency.engine.dispose()
     names = {name: name for name in ("own", "waits", "talk", "foreign", "unknown")}
-    return Template(folder=folder, devices=devices, referrals=names)
+    return Template(folder=folder, compiled=compiled, laid=laid, devices=devices, referrals=names)
 
 
 @contextmanager
@@ -119,10 +127,11 @@ def town(switch: Switch) -> Iterator[Town]:
         agency = Agency.over(str(engine.url), engine, KeyFolder(Path(place) / "keys"), StillClock())
         streams = Streams()
         streams.close()  # a stream that is let in ends at once
-        switch.here = create_app(agency.service, streams)
+        desk = opened(agency, streams, made.laid, made.compiled)
+        switch.here = create_app(agency.service, streams, routers=(desk.router,))
         devices = {name: replace(device, system=agency.service) for name, device in made.devices.items()}
         try:
-            yield Town(agency, devices, dict(made.referrals))
+            yield Town(agency, desk, devices, dict(made.referrals))
         finally:
             engine.dispose()
 
