@@ -50,6 +50,9 @@ _CLIMBS_DUE = (
 _TO_ANNOUNCE = select(_n.notice_id, _n.recipient).where(
     _n.announced.is_(False), _n.due_at <= _NOW, _n.state.in_(_OPEN_NOTICES)
 )
+_TOLD = select(_n.notice_id, _n.recipient).where(
+    _n.referral_id == bindparam("there"), or_(_n.announced, _n.state.not_in(_OPEN_NOTICES))
+)
 _ANNOUNCED = update(schema.notices).where(_n.notice_id.in_(THESE)).values(announced=True)
 _EXPIRED = update(schema.notices).where(_n.notice_id.in_(THESE)).values(state=NoticeState.EXPIRED.value)
 _RELEASES_PAST = select(_r.referral_id).where(
@@ -239,6 +242,8 @@ class SqlDocket(Opened):
         self._merged.append((there, here))
         self._touched[there] = frozenset()
         self._notices[here].update(self._notices.pop(there, {}))
+        for row in self._db.execute(_TOLD, {"there": there}):  # it speaks of another referral from now on
+            self._tell(row.recipient, ChangeKind.NOTICE, row.notice_id)
         self._matters[here].update(self._matters.pop(there, {}))
         for ladder, climb in self._climbs.pop(there, {}).items():
             self._climbs[here].setdefault(ladder, climb)

@@ -241,6 +241,16 @@ def test_a_handoff_on_a_call_code_meets_its_referral_once(agency: Agency) -> Non
     assert agency.service.look(UserId("sup"), told.referral_id).handoff is Handoff.NOT_COMPLETED
 
 
+def test_the_notice_of_a_handoff_on_a_call_code_names_the_referral_once_it_is_here(agency: Agency) -> None:
+    """T1, case 333: it went on naming the one that was opened on the call code, which is gone from the device."""
+    officer, manager = agency.device("o1"), agency.device("cm1")
+    told = arrest()
+    provisional = agency.service.open_provisional(UserId("sup"), call_code(told.referral_id), officer.user)
+    assert {n.referral_id for n in manager.pull().notices.values()} == {provisional}
+    officer.send(officer.create(told))
+    assert {n.referral_id for n in manager.pull().notices.values()} == {told.referral_id}
+
+
 def test_an_unanswered_handoff_on_a_call_code_goes_on_climbing_as_the_referral(agency: Agency) -> None:
     officer = agency.device("o1")
     told = arrest()

@@ -1,8 +1,8 @@
-"""T3: kill -9 on devices and case systems at work, at every call to the disk and at moments that nobody chose.
+"""T3: kill -9 on devices, case systems and dispatchers at work, at every call to the disk and at moments that nobody chose.
 
-Six cases in ten kill a device at a call to the disk (before, after or in the middle of it), and the case system that answers in the
+Five cases in ten kill a device at a call to the disk (before, after or in the middle of it), and the case system that answers in the
 same process with it; one kills it by the clock. Three kill a case system in a process of its own, mostly at a call; some of those
-answer over HTTP. A case by the clock is the same in what is done and not in when it dies.
+answer over HTTP. One kills a dispatcher, at each of its steps with a message in turn, while another goes on. A case by the clock is the same in what is done and not in when it dies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.proof.part import Part, Tally, Violation
 
 
 def run(first: int, count: int, *words: str) -> Tally:
-    """Kill in the cases from `first` on. words: `careless` for the control run. Errors: NoCompiler."""
+    """Kill in the cases from `first` on. words: `careless` or `hasty` for a control run. Errors: NoCompiler."""
     with shim.workplace("lead-kill-") as place:
         here = Path(place).resolve()
         control = Control(here / "control")
@@ -40,7 +40,7 @@ PART: Final = Part(
     name="T3",
     title="kill -9",
     unit="kills",
-    holds_when="nothing acknowledged is lost, nothing is torn, no receipt is forgotten and nothing has happened twice",
+    holds_when="nothing acknowledged is lost, nothing is torn, no receipt and no notice is forgotten, nothing has happened twice",
     ci=300,
     release=10_000,
     chunk=300,

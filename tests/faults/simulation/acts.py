@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -26,14 +27,12 @@ from referral.model import Kind, ReferralId, UserId
 from referral.operations import (
     SCHEMA,
     Body,
-    Close,
     CloseReason,
     Enrol,
     Intake,
     Met,
     NotCompletedReason,
     Op,
-    Operation,
     Reason,
     ReleaseEvent,
     SaoAnswer,
@@ -41,7 +40,9 @@ from referral.operations import (
     Vote,
     encode,
 )
-from referral.port import Refused
+from tests.faults.simulation import desk
+from tests.faults.simulation.forms import PARTNERS
+from tests.support.agency import MONDAY_NIGHT
 from tests.support.station import ARREST, SOCIAL
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from tests.faults.simulation.world import World
 
 CANARY: Final = "Zanzibarquux"
-
-PARTNERS: Final = ("bpd", "bhsb", "opd", "dpp", "bchd")  # who votes beside the State's Attorney in the pack
 
 Do = Callable[[Actions, ReferralId, Random], Any]
 _STEPS: Final[dict[Op, Do]] = {
@@ -65,10 +64,24 @@ _STEPS: Final[dict[Op, Do]] = {
     Op.REDIRECT: lambda a, r, d: a.redirect(r),
     Op.INTAKE: lambda a, r, d: a.intake(r),
     Op.CONTACT: lambda a, r, d: a.contact(r, d.random() < 0.5),
-    Op.RELEASE: lambda a, r, d: a.release(r, ReleaseEvent.VERBAL),
+    Op.RELEASE: lambda a, r, d: _release(a, r, d.choice(list(ReleaseEvent))),
     Op.CLOSE: lambda a, r, d: a.close_referral(r, CloseReason.COMPLETED),
 }
-_OFTEN: Final = {Op.ACCEPT: 6, Op.MET: 4, Op.AMEND: 5, Op.INTAKE: 3, Op.WITHDRAW: 1, Op.CLOSE: 1}
+_OFTEN: Final = {
+    Op.ACCEPT: 6,
+    Op.MET: 4,
+    Op.AMEND: 5,
+    Op.INTAKE: 12,
+    Op.ASK_WITHDRAWAL: 12,
+    Op.WITHDRAW: 1,
+    Op.CLOSE: 1,
+}
+
+
+def _release(actions: Actions, referral_id: ReferralId, event: ReleaseEvent) -> Any:
+    if event is not ReleaseEvent.SIGNED:
+        return actions.release(referral_id, event)
+    return actions.release(referral_id, event, ("police",), ("status",), (MONDAY_NIGHT + timedelta(days=90)).date())
 
 
 def save(world: World, phone: Phone, dice: Random) -> None:
@@ -95,7 +108,14 @@ def save_again(world: World, phone: Phone, dice: Random) -> None:
 
 
 def go_on(world: World, phone: Phone, dice: Random) -> None:
-    """One step that this person may do now, as far as the device knows."""
+    """What this person may do now, as far as the device knows: one step, or some in a row of who takes care of people."""
+    if phone.actions is None or phone.session is None:
+        return
+    for _ in range(1 if phone.role is Role.OFFICER else dice.choice((1, 4))):
+        _step(world, phone, dice)
+
+
+def _step(world: World, phone: Phone, dice: Random) -> None:
     actions = phone.actions
     if actions is None or phone.session is None:
         return
@@ -104,7 +124,7 @@ def go_on(world: World, phone: Phone, dice: Random) -> None:
     ways: list[tuple[Op, ReferralRow]] = [
         (op, row) for row in (*shot.inbox, *shot.referrals) for op in possible(row, phone.role) if op in _STEPS
     ]
-    if seen and (not ways or dice.random() < 0.15):
+    if seen and (not ways or dice.random() < 0.25):
         notice = seen[dice.randrange(len(seen))]
         _saving(world, phone, lambda: actions.acknowledge(notice.notice_id))
         return
@@ -165,20 +185,6 @@ def enrol_many(world: World, dice: Random) -> bool:
     return bool(ids)
 
 
-def desk(world: World, dice: Random) -> None:
-    """The supervisor does one thing on a page."""
-    ids = _open_referrals(world)
-    if not ids:
-        return
-    op = dice.choice((Op.OFFER, Op.ENROL, Op.CLOSE, Op.ACCEPT, Op.REDIRECT))
-    body: Body = Reason()
-    if op is Op.ENROL:
-        body = Enrol()
-    elif op is Op.CLOSE:
-        body = Close(reason=CloseReason.NO_CONTACT)
-    _desk(world, op, ids[dice.randrange(len(ids))], body, dice)
-
-
 def sealed_otherwise(session: Session, header: Header) -> bytes:
     """Other bytes under the same number, validly signed by the same device."""
     pen = session.sealer
@@ -202,7 +208,7 @@ def _saving(world: World, phone: Phone, act: Callable[[], Any]) -> None:
 
 
 def _answers(phone: Phone, dice: Random) -> dict[str, Any]:
-    name = {"name": f"{CANARY} {dice.choice('ABCDEFGH')} Example", "birth": {"date": "1990-05-02"}}
+    name = {"name": f"{CANARY} {dice.choice('ABC')} Example", "birth": {"date": "1990-05-02"}}
     if dice.random() < 0.7:
         where = dice.choice(("coming_in", "coming_in", "case_manager_coming"))
         return ARREST | {"person": name, "whereabouts": where, "willing": dice.choice(("yes", "yes", "yes", "no"))}
@@ -217,14 +223,4 @@ def _open_referrals(world: World) -> list[ReferralId]:
 
 
 def _desk(world: World, op: Op, referral_id: ReferralId, body: Body, dice: Random, by: str = "sup") -> None:
-    actor = UserId(by)
-    made = Operation(
-        op=op, referral_id=referral_id, base=0, nonce=dice.randbytes(4).hex(), made_at=world.moment, made_by=actor, body=body
-    )  # fmt: skip
-    try:
-        with world.central.quietly():
-            receipt = world.central.service.apply_desk(actor, made)
-    except Refused as refused:
-        world.note(f"desk {op.value}: {refused.code.value}")
-        return
-    world.note(f"desk {op.value}: {receipt.outcome.value}")
+    desk.do(world, desk.made(world, op, referral_id, body, UserId(by), dice))

@@ -33,6 +33,12 @@ class Step(StrEnum):
     UNLOCKING = "unlock"
     LOCKING = "lock"
     RINGING = "notice sent, not recorded"
+    DESK_JUDGING = "desk, before COMMIT"
+    DESK_JUDGED = "desk, after COMMIT"
+
+
+AT_DESK: Final = MappingProxyType({Step.JUDGING: Step.DESK_JUDGING, Step.JUDGED: Step.DESK_JUDGED})
+NOBODYS: Final = frozenset({Step.RINGING, *AT_DESK.values()})  # steps that are no device's
 
 
 class Fault(StrEnum):
@@ -89,13 +95,15 @@ TABLE: Final[Mapping[Fault, tuple[Step, ...]]] = MappingProxyType({
     Fault.PORTAL: _AWAY,
     Fault.CLOCK: (*_MEANWHILE, _S.SAVING),
     Fault.KEYS_GONE: (*_MEANWHILE, _S.UNLOCKING, _S.LOCKING),
-    Fault.DISK_FULL: (_S.SAVING, _S.SAVED, _S.FILING, _S.PULLING, _S.NOTING, _S.JUDGING),
+    Fault.DISK_FULL: (_S.SAVING, _S.SAVED, _S.FILING, _S.PULLING, _S.NOTING, _S.JUDGING, _S.DESK_JUDGING),
     Fault.CRASH: (
         _S.IDLE, _S.SAVING, _S.SAVED, _S.LEAVING, _S.GOING, _S.COMING, _S.ARRIVED, _S.FILING, _S.FILED, _S.PULLING,
         _S.PULLED, _S.NOTING, _S.WIPING, _S.UNLOCKING, _S.LOCKING,
     ),
-    Fault.SERVER_CRASH: (_S.IDLE, _S.GOING, _S.JUDGING, _S.JUDGED, _S.COMING, _S.RINGING),
-    Fault.RESTORE: (*_MEANWHILE, _S.JUDGED),
+    Fault.SERVER_CRASH: (
+        _S.IDLE, _S.GOING, _S.JUDGING, _S.JUDGED, _S.COMING, _S.RINGING, _S.DESK_JUDGING, _S.DESK_JUDGED,
+    ),
+    Fault.RESTORE: (*_MEANWHILE, _S.JUDGED, _S.DESK_JUDGED),
     Fault.ROTATE: (*_MEANWHILE, _S.SAVING),
     Fault.RETIRE: _MEANWHILE,
     Fault.NEWER: (_S.SAVING, _S.COMING),

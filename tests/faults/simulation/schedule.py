@@ -58,10 +58,10 @@ class Schedule:
 
 
 _FREE: Final = (
-    (Act.SAVE, 30), (Act.GO_ON, 34), (Act.POLL, 8), (Act.LOCK, 4), (Act.UNLOCK, 4), (Act.RING, 4), (Act.DESK, 5),
+    (Act.SAVE, 30), (Act.GO_ON, 34), (Act.POLL, 8), (Act.LOCK, 4), (Act.UNLOCK, 4), (Act.RING, 4), (Act.DESK, 8),
     (Act.DRAFT, 5), (Act.SAVE_AGAIN, 3), (Act.RETRY, 3),
 )  # fmt: skip
-_BEFORE: Final[dict[Fault, Act]] = {Fault.RESTORE: Act.BACKUP, Fault.UNLOCK: Act.LOCK}
+_BEFORE: Final[dict[Fault, Act]] = {Fault.RESTORE: Act.BACKUP, Fault.UNLOCK: Act.LOCK, Fault.WIPE: Act.DRAFT}
 _AMONG_SEVERAL: Final = frozenset({Fault.RESTORE, Fault.RACE, Fault.TRIM})
 _RARE: Final = frozenset({Fault.RESTORE})  # each costs as much as a whole plain case
 _TRIGGER: Final[dict[Step, tuple[Act, ...]]] = {
@@ -70,6 +70,8 @@ _TRIGGER: Final[dict[Step, tuple[Act, ...]]] = {
     Step.UNLOCKING: (Act.LOCK, Act.UNLOCK),
     Step.LOCKING: (Act.LOCK,),
     Step.RINGING: (Act.RING,),
+    Step.DESK_JUDGING: (Act.POLL, Act.DESK, Act.DESK),
+    Step.DESK_JUDGED: (Act.POLL, Act.DESK, Act.DESK),
     Step.IDLE: (),
 }
 _CELLS: Final = [(fault, step) for fault, steps in TABLE.items() for step in steps]
@@ -110,6 +112,8 @@ def draw(seed: int) -> Schedule:
         put(when, fault, who, step)
         for n, act in enumerate(_TRIGGER.get(step, (dice.choice((Act.SAVE, Act.GO_ON, Act.POLL)),)), start=1):
             put(when + 500 * n, act, who)
+        if fault in (Fault.WIPE, Fault.REVOKE):  # what it still sends is held until the desk decides
+            put(when + 30_000, Act.DESK, who)
         if fault is Fault.RACE:
             for n in (1, 2):
                 put(max(0, when - 9_000 * n), Act.SAVE, 0)

@@ -23,7 +23,7 @@ from referral.port import Outcome, Refused, SyncRequest
 from referral.problems import ProblemCode
 from tests.faults.simulation import acts
 from tests.faults.simulation.central import ServerCrashed
-from tests.faults.simulation.faults import Fault, Step
+from tests.faults.simulation.faults import NOBODYS, Fault, Step
 from tests.faults.simulation.line import Exchange
 from tests.faults.simulation.phone import DeviceCrashed, Phone, disk_full
 
@@ -140,7 +140,7 @@ def _keys_gone(world: World, phone: Phone, step: Step, dice: Random) -> bool:
 
 
 def _disk_full(world: World, phone: Phone, step: Step, dice: Random) -> bool:
-    if step is Step.JUDGING:
+    if step in (Step.JUDGING, Step.DESK_JUDGING):
         raise StorageFull("no space")
     if step is Step.SAVED:
         raise NotWritten("the envelope file: no space left", disk_full=True)
@@ -157,7 +157,7 @@ def _crash(world: World, phone: Phone, step: Step, dice: Random) -> bool:
 
 def _server_crash(world: World, phone: Phone, step: Step, dice: Random) -> bool:
     world.central_down_ms = dice.choice((0, 1_000, 60_000))
-    if step in (Step.JUDGING, Step.JUDGED, Step.RINGING):
+    if step in (Step.JUDGING, Step.JUDGED, *NOBODYS):
         raise ServerCrashed
     world.server_died()
     if step is Step.COMING:
@@ -166,7 +166,7 @@ def _server_crash(world: World, phone: Phone, step: Step, dice: Random) -> bool:
 
 
 def _restore(world: World, phone: Phone, step: Step, dice: Random) -> bool:
-    if step is Step.JUDGED:
+    if step in (Step.JUDGED, Step.DESK_JUDGED):
         world.restore_after = dice.getrandbits(8)
         raise ServerCrashed
     return world.restore(dice.getrandbits(8))

@@ -10,7 +10,8 @@ import hashlib
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,9 +19,9 @@ from case_system.storage import StorageError
 from field_app.troubles import FAULTS
 from referral.model import OpId
 from referral.port import Refused
-from tests.faults.simulation import acts
+from tests.faults.simulation import acts, desk
 from tests.faults.simulation.central import Central, ServerCrashed
-from tests.faults.simulation.faults import Fault, Step, cell
+from tests.faults.simulation.faults import AT_DESK, NOBODYS, Fault, Step, cell
 from tests.faults.simulation.phone import DeviceCrashed, Phone
 from tests.faults.simulation.schedule import Act, Entry, Schedule
 from tests.faults.simulation.strike import STRIKES
@@ -50,11 +51,13 @@ class World:
         self.violations: list[str] = []
         self.counts: Counter[str] = Counter()
         self.watch = Watch(self)
+        self.book = desk.Book()
         self.wired = schedule.seed % 4 == 0  # answers go through their wire form
         self.calm = False
         self.poisoned: set[OpId] = set()
         self.retired = False
         self.serving: Phone | None = None
+        self._at_desk = False
         self.restore_after: int | None = None
         self.central_up_at = self.central_down_ms = 0
         template.lay(schedule.phones)
@@ -132,8 +135,7 @@ class World:
             case Act.RING:
                 self.ring()
             case Act.DESK:
-                if self.now >= self.central_up_at:
-                    acts.desk(self, dice)
+                desk.sit(self, dice)
             case Act.BACKUP:
                 self.central.back_up()
             case Act.SAVE | Act.SAVE_AGAIN | Act.GO_ON | Act.DRAFT | Act.RETRY:
@@ -246,9 +248,20 @@ class World:
         self.central.accounts.revoke(phone.device_id, wipe=wipe)
         phone.revoked, phone.wiped = True, wipe
 
+    @contextmanager
+    def at_the_desk(self) -> Iterator[None]:
+        """What the case system does inside, it does for somebody at the desk."""
+        before, self._at_desk = self._at_desk, True
+        try:
+            yield
+        finally:
+            self._at_desk = before
+
     def _server_passing(self, step: Step) -> None:
         phone = self.serving or self.phones[0]
-        if self.serving is not None or step is Step.RINGING:
+        if self._at_desk and step in AT_DESK:
+            self.passing(AT_DESK[step], phone)
+        elif self.serving is not None or step is Step.RINGING:
             self.passing(step, phone)
 
     # ------------------------------------------------------------------------------------------------ faults
@@ -257,9 +270,7 @@ class World:
         if not self._armed or self.calm:
             return
         for entry in [
-            e
-            for e in self._armed
-            if e.step is step and (e.who % len(self.phones) == phone.index or step is Step.RINGING)
+            e for e in self._armed if e.step is step and (e.who % len(self.phones) == phone.index or step in NOBODYS)
         ]:
             if entry in self._armed:
                 self._armed.remove(entry)
