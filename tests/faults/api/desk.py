@@ -31,6 +31,7 @@ from case_system.streams import Streams
 from referral.lifecycle import Role
 from referral.model import Birth, Person, UserId
 from referral.operations import Intake, Met, Op, ReleaseEvent, ReleaseOfInformation
+from referral.port import Heartbeat
 from tests.support.agency import Agency
 from tests.support.device import Device, arrest, op_id_of
 from tests.support.office import office_of, sessions_of
@@ -98,6 +99,12 @@ def lay(agency: Agency, devices: Mapping[str, Device], of: Mapping[Role, str]) -
     return Laid(signed=signed, known=_known(agency, devices, of))
 
 
+def alarmed(agency: Agency, device: Device) -> None:
+    """An alarm about the device lies on the supervisor's desk, as in office hours; before there are referrals that would climb too."""
+    device.sync(heartbeat=Heartbeat(waiting=3, stored=0, needs_attention=0, oldest_unsent_s=9000, app="test/1"))
+    agency.service.climb(agency.clock() + timedelta(hours=8))
+
+
 def _referrals(agency: Agency, officer: Device) -> None:
     """Two of one person, one whose defender may read, and one who may join LEAD."""
     person = Person(name="Testa Sample", birth=Birth(date=date(1990, 5, 2)))
@@ -130,6 +137,7 @@ def _known(agency: Agency, devices: Mapping[str, Device], of: Mapping[Role, str]
         "other device": devices["other"].device_id,
         "lost device": lost.device_id,
         "held": op_id_of(held),
+        "alarm": agency.service.open_alarms(UserId("sup"))[0].notice_id,
         "shift": shift,
         "pack in force": baltimore().digest,
         "other pack": office.pack.take(UserId("adm"), pack_of("2")),

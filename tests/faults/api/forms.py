@@ -203,6 +203,7 @@ FORMS: Final[Mapping[str, Drawn]] = {
     "POST /desk/people/active": form({**_WHOM, "active": of("yes", "no")}),
     "POST /desk/people/languages": form({**_WHOM, "speaks": several("en", "es", "fr")}),
     "POST /desk/people/secret": form({**_WHOM, "kind": of("password", "totp")}),
+    "POST /desk/notices/seen": form({"notice_id": of(Known("alarm"))}),
     "POST /desk/people/channel": either(form({**_WAY, "url": of("json://example.org/x", "mailto:a@example.org", "no address")}), form({**_WAY, "change": _CHANNEL}), form({"user_id": of(Known("own")), "remove": _CHANNEL})),
     "POST /desk/devices/invite": form({**_WHOM, "server": of("https://lead.example.org"), "hours": number(*(str(n) for n in CODE_HOURS))}),
     "POST /desk/devices/do": form({"device_id": _DEVICE, "button": of("revoke", "wipe", "release"), "typed": of(Known("other device's letters"))}),

@@ -19,7 +19,8 @@ from case_system.store import lookups
 from referral.lifecycle import Role
 from referral.operations import Op
 from referral.port import SyncRequest, SyncResponse
-from tests.faults.api.pages import missing
+from tests.faults.api.forms import FORMS
+from tests.faults.api.pages import ROUTES, missing
 from tests.faults.api.part import PART, run
 from tests.proof.part import in_ci, require_clean
 
@@ -101,6 +102,10 @@ def test_every_operation_is_in_reach() -> None:
     counts = run(0, 500).counts
     met = {op for op in Op if any(counts.get(f"{op} {outcome}") for outcome in ("accepted", "needs_attention"))}
     assert len(met) > 8
+
+
+def test_every_form_of_the_desk_is_filled_in() -> None:
+    assert set(FORMS) == {route for route in ROUTES if route.startswith("POST")}
 
 
 def test_most_pages_are_in_reach() -> None:

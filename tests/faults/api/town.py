@@ -25,7 +25,7 @@ from case_system.store.engine import open_engine
 from case_system.streams import Streams
 from referral.lifecycle import Role
 from referral.operations import Op
-from tests.faults.api.desk import Counter, Laid, lay, opened
+from tests.faults.api.desk import Counter, Laid, alarmed, lay, opened
 from tests.support.agency import Agency, StillClock
 from tests.support.device import Device, arrest, social
 
@@ -100,6 +100,7 @@ def template() -> Template:
     devices["lost"] = enrolled(agency, "o2", Role.OFFICER)
     for name in (REVOKED, "lost"):
         agency.accounts.revoke(devices[name].device_id)
+    alarmed(agency, devices["other"])
     own, waits, talk, foreign = arrest("own"), arrest("waits"), social("talk"), arrest("foreign")
     officer, other, manager = devices["officer"], devices["other"], devices["case_manager"]
     officer.send(*(officer.create(told) for told in (own, waits, talk)))
