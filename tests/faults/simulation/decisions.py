@@ -58,6 +58,7 @@ def flagged_once(world: World, truth: Truth) -> None:
 def settled_stays(world: World, truth: Truth) -> None:
     """A flag is up as long as a matter of its kind is open; a settled one says by whom and how; each decision is one line."""
     flags = {r["referral_id"]: frozenset(r["flags"].split()) for r in truth.referrals}
+    home = {r["referral_id"]: r["merged_into"] or r["referral_id"] for r in truth.referrals}
     open_ = {(m["referral_id"], m["flag"]) for m in truth.matters if m["settled_at"] is None}
     world.demand(all(flag in flags[i] for i, flag in open_), "S19: something needs a person and no flag says so")
     attention = {i for i, up in flags.items() if Flag.NEEDS_ATTENTION in up}
@@ -67,7 +68,7 @@ def settled_stays(world: World, truth: Truth) -> None:
             world.demand(bool(matter["settled_by"] and matter["decision"]), "a matter is settled, and by nobody")
     said = Counter((line["referral_id"], line["what"]) for line in truth.lines)
     for op, happening in _SAID.items():
-        done = Counter(i for i, _ in _accepted(truth, op))
+        done = Counter(home[i] for i, _ in _accepted(truth, op))
         world.demand(
             all(said[i, happening] == n for i, n in done.items()),
             f"a decision of the desk ({op}) is not on the timeline once",
