@@ -99,7 +99,8 @@ class System:
     upkeep: Upkeep
 
     def keep_house(self) -> Upkept:
-        """Forget what is due and clear away what nobody needs."""
+        """Judge what waited too long, forget what is due and clear away what nobody needs."""
+        self.service.end_waiting()
         return self.upkeep.run(self.clock(), self.programme())
 
     def programme(self) -> Programme:

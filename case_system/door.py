@@ -151,8 +151,11 @@ class Door:
                     progress = True
                     break  # it may have drained the rest
 
-    def reconsider(self, paper: Paper) -> bool:
-        """Judge a stored paper if it can be read and its turn has come; True when its outcome changed."""
+    def reconsider(self, paper: Paper, *, overdue: bool = False) -> bool:
+        """Judge a stored paper if it can be read and its turn has come; True when its outcome changed.
+
+        overdue: what it waits for will not come any more; it is judged on the record as it is.
+        """
         if paper.raw is None:
             return False
         read = unseal(paper.raw, self.keys.agency_keys, self.keys.retired)
@@ -165,7 +168,8 @@ class Door:
         )  # fmt: skip
         if operation.referral_id != paper.referral_id:  # it could not be read until now
             self.prepare([operation])
-        if self._must_wait(operation) is not None:
+        waits = self._must_wait(operation)
+        if waits is not None and not (overdue and waits is ProblemCode.WAITING_FOR_EARLIER):
             return False
         same = self.docket.same_act(operation.referral_id, operation.base, operation.nonce)
         mine = same is not None and (same.device_id, same.op_id) == (paper.device_id, paper.op_id)

@@ -80,6 +80,7 @@ from referral.views import Happening, NoticeKind
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _CALL_CODE = re.compile(r"[A-HJ-NP-Z]\d-\d\d\Z")
+LONGEST_WAIT = timedelta(hours=24)  # for an earlier step: every device that still has it has offered it by then
 _REREAD = frozenset({ProblemCode.UNKNOWN_KEY, ProblemCode.UNKNOWN_VERSION, ProblemCode.INTERNAL})
 
 
@@ -470,6 +471,19 @@ class CaseService:
         def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> int:
             door = Door(docket=docket, world=self._world(docket, pack, now), keys=self._keys, rng=self._rng)
             return sum(door.reconsider(paper) for paper in docket.unread(_REREAD))
+
+        return self._write(now, work)
+
+    def end_waiting(self) -> int:
+        """Judge what has waited a day for an earlier step. After a restore a step that a page made is gone, and nobody sends it
+        again; what stands on it must not wait for ever (S19). How many were judged."""
+        now = self._clock()
+
+        def work(docket: Docket, facts: AgencyFacts, pack: Programme) -> int:
+            door = Door(docket=docket, world=self._world(docket, pack, now), keys=self._keys, rng=self._rng)
+            papers = [p for p in docket.unread({ProblemCode.WAITING_FOR_EARLIER}) if p.at <= now - LONGEST_WAIT]
+            docket.open([p.referral_id for p in papers if p.referral_id is not None])
+            return sum(door.reconsider(paper, overdue=True) for paper in papers)
 
         return self._write(now, work)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-APP: Final = "lead-field/0.1.0"
+APP: Final = "lead-field/0.2.0"
 SCRYPT_N: Final = 2**17  # half a second and 128 MiB on a phone of 2022
 BALLAST_BYTES: Final = 2 << 20  # room for a dozen saves on a full disk
 SCRYPT_FLOOR: Final = 2**15  # never less, however small the machine

@@ -76,7 +76,7 @@ BUTTONS: tuple[Button, ...] = (
     Button(name="release", op=Op.RELEASE, key="l", asks=Asks.CONSENT, careful=True),
     Button(name="not_completed", op=Op.NOT_COMPLETED, key="n", asks=Asks.ENDING, reasons="not_completed_reason"),
     Button(name="close", op=Op.CLOSE, key="x", asks=Asks.ENDING, reasons="close_reason", careful=True),
-    Button(name="resolve", op=Op.RESOLVE, key="z", asks=Asks.DECISION, placed=True),
+    Button(name="resolve", op=Op.RESOLVE, key="z", asks=Asks.DECISION, careful=True, placed=True),
     Button(name="reopen", op=Op.REOPEN, key="p", asks=Asks.REASON, reasons="reopen_reason", careful=True),
 )  # fmt: skip
 BY_NAME: Mapping[str, Button] = MappingProxyType({button.name: button for button in BUTTONS})

@@ -235,7 +235,12 @@ class SqlDocket(Opened):
             self._records[there] = before
             self._load_scenes([there])
         self._records[there] = replace(
-            before, merged_into=here, handoff=Handoff.NONE, holder=None, episode=Episode.CLOSED
+            before,
+            merged_into=here,
+            handoff=Handoff.NONE,
+            holder=None,
+            episode=Episode.CLOSED,
+            flags=frozenset(),  # what needs a person goes along
         )
         self._alias[there] = here
         self._met.pop(there, None)

@@ -14,7 +14,7 @@ from case_system.ways import Tried
 from referral.lifecycle import Handoff, Review
 from referral.model import Birth, Person, Urgency, UserId, Whereabouts, Willing
 from referral.numbers import call_code
-from referral.operations import Amend, NotCompleted, NotCompletedReason, Op, SaoAnswer, SaoCall
+from referral.operations import Amend, Intake, NotCompleted, NotCompletedReason, Op, SaoAnswer, SaoCall
 from referral.port import Outcome, Refused
 from referral.views import Flag, NoticeKind
 from tests.support.agency import Agency
@@ -249,6 +249,17 @@ def test_the_notice_of_a_handoff_on_a_call_code_names_the_referral_once_it_is_he
     assert {n.referral_id for n in manager.pull().notices.values()} == {provisional}
     officer.send(officer.create(told))
     assert {n.referral_id for n in manager.pull().notices.values()} == {told.referral_id}
+
+
+def test_what_needs_a_person_goes_along_to_the_referral(agency: Agency) -> None:
+    """T1, case 2043: the flag stayed up on the one that was opened on the call code, too, with nothing to decide there."""
+    officer, told = agency.device("o1"), arrest()
+    provisional = agency.service.open_provisional(UserId("sup"), call_code(told.referral_id), officer.user)
+    agency.desk("cm1", Op.INTAKE, provisional, Intake(on=agency.clock().date()), base=1)  # nobody has met them
+    officer.send(officer.create(told))
+    flags = {row["referral_id"]: row["flags"] for row in agency.rows(select(schema.referrals))}
+    assert "needs_attention" in flags[told.referral_id]
+    assert flags[provisional] == ""
 
 
 def test_an_unanswered_handoff_on_a_call_code_goes_on_climbing_as_the_referral(agency: Agency) -> None:

@@ -13,7 +13,7 @@ from referral.codec import canonical
 from referral.envelope import AgencyPrivateKey
 from referral.lifecycle import Handoff, Review
 from referral.model import Person, Place, PlaceSource, UserId
-from referral.operations import Amend, Create, Met, Op, encode
+from referral.operations import Amend, Create, Intake, Met, Op, encode
 from referral.port import BATCH_ITEMS, DeviceState, Outcome, ReceiptDigest, Refused, SyncRequest, receipt_digest
 from referral.problems import ProblemCode
 from referral.views import Flag, Happening
@@ -113,6 +113,33 @@ def test_a_key_that_is_missing_keeps_the_record_until_it_is_back(agency: Agency)
     assert agency.service.reread() == 1
     assert officer.pull().receipts[receipt.op_id].outcome is Outcome.ACCEPTED
     assert officer.send(sealed)[0].outcome is Outcome.ACCEPTED
+
+
+def test_a_step_waits_a_day_for_an_earlier_one_and_is_then_judged(agency: Agency) -> None:
+    """Found by T1: after a restore what a page did is gone, nobody sends it again, and what stood on it waited for ever."""
+    officer, told = agency.device("o1"), arrest()
+    (_, receipt) = officer.send(officer.create(told), officer.amend(told.referral_id, 7, language="es"))
+    assert (receipt.outcome, receipt.code) == (Outcome.STORED, ProblemCode.WAITING_FOR_EARLIER)
+    agency.clock.go(hours=23)
+    assert agency.service.end_waiting() == 0
+    agency.clock.go(hours=1)
+    assert agency.service.end_waiting() == 1
+    assert agency.service.end_waiting() == 0
+    mine = officer.pull()
+    assert mine.receipts[receipt.op_id].outcome is Outcome.ACCEPTED
+    assert mine.referrals[told.referral_id].revision == 2
+
+
+def test_a_step_that_waited_a_day_and_does_not_fit_needs_a_person(agency: Agency) -> None:
+    officer, manager, told = agency.device("o1"), agency.device("cm1"), arrest()
+    officer.send(officer.create(told))
+    (receipt,) = manager.send(
+        manager.seal(manager.operation(Op.INTAKE, told.referral_id, Intake(on=agency.clock().date()), base=7))
+    )
+    assert receipt.outcome is Outcome.STORED
+    agency.clock.go(hours=24)
+    assert agency.service.end_waiting() == 1
+    assert manager.pull().receipts[receipt.op_id].outcome is Outcome.NEEDS_ATTENTION
 
 
 def test_a_retired_key_asks_for_sealing_again_and_the_act_counts_once(agency: Agency) -> None:

@@ -31,6 +31,7 @@ from typing import Any, Final
 from case_system.store import backup, exports
 from field_app.actions import Actions
 from field_app.compose import assemble
+from field_app.config import APP
 from field_app.device import Surroundings
 from field_app.outcomes import Enrolled, Opened, Saved
 from field_app.sync.listener import Listener
@@ -117,7 +118,7 @@ def _fill(target: Path, work: Path) -> None:
     wire = Wire(agency.service, clock, target / "wire")
     machine = Surroundings(
         keystores=[FileKeys(target / "device" / "keys")], clock=StationClock(clock), random_bytes=os.urandom,
-        scrypt_n=SCRYPT_N, minimum_n=SCRYPT_N, app="lead-field/0.1.0", platform="golden",
+        scrypt_n=SCRYPT_N, minimum_n=SCRYPT_N, app=APP, platform="golden",
     )  # fmt: skip
     (target / "device").mkdir()
     officer = assemble(target / "device", machine, wire)

@@ -155,6 +155,21 @@ async def test_what_needs_a_person_says_why_and_is_decided_with_one_button(app: 
     assert Flag.NEEDS_ATTENTION not in agency.service.look(agency.device("sup").user, made.referral_id).flags
 
 
+async def test_a_decision_on_an_old_page_settles_nothing_that_its_person_did_not_see(
+    app: FastAPI, agency: Agency
+) -> None:
+    """T1, case 2133: the flag came down for what was kept since the page was made, too."""
+    made = told(agency)
+    agency.desk("cm1", Op.INTAKE, made.referral_id, Intake(on=agency.clock().date()), base=1)
+    client = await sign_in(app, "sup")
+    fields = form_of(await page_of(client, made.referral_id), "resolve")
+    agency.desk("cm1", Op.INTAKE, made.referral_id, Intake(on=agency.clock().date()), base=2)
+    await client.post("/desk/do", data=fields | {"decision": "settled"}, follow_redirects=True)
+    record = agency.service.look(agency.device("sup").user, made.referral_id)
+    assert Flag.NEEDS_ATTENTION in record.flags
+    assert agency.rows(select(schema.matters.c.settled_at).where(schema.matters.c.settled_at.is_not(None))) == []
+
+
 async def test_a_long_list_shows_its_first_and_who_waits_to_be_met_is_never_left_out(
     app: FastAPI, agency: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from tests.faults.api.part import PART, run
 from tests.proof.part import in_ci, require_clean
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 10))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 4))
 def test_the_api_keeps_its_word(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -18,7 +18,7 @@ from tests.faults.authorisation.part import PART, describe, run
 from tests.proof.part import in_ci, require_clean
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 12))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 4))
 def test_the_matrix(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -24,7 +24,7 @@ def _made() -> None:
     kinds()
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 16))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 8))
 def test_nothing_wrong_is_shown_and_nothing_is_missing_without_a_word(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -22,7 +22,7 @@ def compiler() -> None:
     need_compiler()
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 12))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 4))
 def test_no_power_cut_breaks_a_promise(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -23,7 +23,7 @@ from tests.faults.proxy.part import ANSWER_BYTES, PART, REQUEST_BYTES, attempt, 
 from tests.proof.part import in_ci, require_clean
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 8))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 6))
 def test_no_link_loses_or_doubles_anything(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -148,6 +148,11 @@ class Central:
         with self._version(), self.quietly():
             self.service.reread()
 
+    def end_waiting(self) -> int:
+        """What `serve` does every hour; how many were judged."""
+        with self._version():
+            return self.service.end_waiting()
+
     def sync(self, token: str, request: SyncRequest) -> SyncResponse:
         """One request. Errors: Refused, ServerCrashed."""
         with self._version():

@@ -110,11 +110,6 @@ def done_by(op: Op, *, desk: bool) -> str:
     return f"{op.value} accepted from {'the desk' if desk else 'a device'}"
 
 
-def lost_at_desk(world: World, referral_id: str) -> bool:
-    """Whether the desk did something with this referral in an earlier life of the database."""
-    return any(t.epoch != world.central.epoch and t.operation.referral_id == referral_id for t in world.book.told)
-
-
 def _standing(world: World) -> Iterator[Told]:
     return (told for told in world.book.told if told.epoch == world.central.epoch)
 

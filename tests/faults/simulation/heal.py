@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.simulation.world import World
 
 LONGEST_MS: Final = 26 * 3600 * 1000  # a Retry-After of an hour, some waits, and the day between two digests
+DAY_MS: Final = 24 * 3600 * 1000
 MOST_ROUNDS: Final = 60  # and as many for each device
 
 
@@ -50,6 +51,9 @@ def heal(world: World) -> None:
         world.central.reread()
     if world.seed % 3 == 0:
         _dispatch(world)
+    _rest(world)
+    world.now += DAY_MS  # nothing waits longer for a step that a restore lost
+    world.counts["waited a day for a step that a restore lost"] += world.central.end_waiting()
     _rest(world)
 
 

@@ -22,7 +22,7 @@ from referral.model import ReferralId
 from referral.port import Outcome
 from referral.problems import ProblemCode
 from tests.faults.simulation.acts import CANARY
-from tests.faults.simulation.decisions import DECISIONS, lost_at_desk
+from tests.faults.simulation.decisions import DECISIONS
 
 if TYPE_CHECKING:
     from tests.faults.simulation.phone import Phone
@@ -104,11 +104,7 @@ def nothing_lost(world: World, truth: Truth) -> None:
 
 
 def nothing_stuck(world: World, truth: Truth) -> None:
-    """Nothing waits on a device; what the case system parked, it parked for a reason that time cannot change.
-
-    A known gap, counted and not excused: what a page did after the backup that was put back is gone, and an operation of a device that
-    stands on it waits for it.
-    """
+    """Nothing waits on a device; what the case system parked, it parked for a reason that time cannot change."""
     for phone in world.phones:
         for op_id, state in phone.states().items():
             if state in (State.WAITING, State.REOFFERED):
@@ -128,11 +124,14 @@ def nothing_stuck(world: World, truth: Truth) -> None:
             for p in truth.papers
         )
         fine = paper["code"] == ProblemCode.REFERRAL_UNKNOWN.value and not created
-        fine = fine and any(phone.revoked for phone in world.phones)
-        if paper["code"] == ProblemCode.WAITING_FOR_EARLIER.value and lost_at_desk(world, paper["referral_id"]):
-            world.counts["waits for a desk act that a restore lost"] += 1
-            continue
+        fine = fine and (any(phone.revoked for phone in world.phones) or _with_a_person(world, paper["referral_id"]))
         world.demand(fine, f"an operation is parked for ever: {paper['code']} ({paper['op']})")
+
+
+def _with_a_person(world: World, referral_id: str) -> bool:
+    """Whether the referral itself lies in quarantine on its maker's device, which shows it with its reason."""
+    made = [p for p in world.watch.promises.values() if p.referral_id == referral_id and p.base == 0]
+    return any(world.phones[p.phone].states().get(p.op_id) is State.QUARANTINED for p in made)
 
 
 def nothing_doubled(world: World, truth: Truth) -> None:

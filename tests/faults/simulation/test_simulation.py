@@ -20,7 +20,7 @@ from tests.proof.part import in_ci, require_clean
 from tests.support.repository import ROOT
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 20))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 10))
 def test_nothing_is_lost_doubled_or_stuck(first: int, count: int) -> None:
     require_clean(PART, run(first, count))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from field_app.outcomes import Saved
 from field_app.sync.backoff import CEILING_S, RETRY_AFTER_CAP_S
+from field_app.sync.backoff import due as is_due
 from field_app.sync.engine import RoundResult
 from field_app.sync.machine import UNSENT, State
 from referral.envelope import read_header
@@ -116,10 +117,8 @@ class Watch:
         if result.problem is not None and engine is not None:
             wait = engine.state().wait
             now = phone.clock.now()
-            most = max(CEILING_S, RETRY_AFTER_CAP_S * 1.1)
-            fine = wait.next_at is not None and now - timedelta(days=40_000) < wait.next_at <= now + timedelta(
-                seconds=most
-            )
+            most = timedelta(seconds=max(CEILING_S, RETRY_AFTER_CAP_S * 1.1))
+            fine = wait.next_at is not None and (is_due(wait, now) or is_due(wait, now + most))
             demand(fine or result.again or phone.writes == 0, f"S9: phone {phone.index} waits too long, or not at all")
 
     # ------------------------------------------------------------------------------------------------ the wire
