@@ -103,8 +103,8 @@ def _wrong(ask: Ask, who: Session | None, answer: Any, said: str) -> Iterator[st
         yield "a traceback in the answer"
     if where and not where.startswith("/desk"):
         yield "led away from the desk"
-    if ask.route in OPEN or status >= 500 or any("/" in str(value) for value in ask.parts.values()):
-        return  # a part with a slash in it makes another address, which nobody has
+    if ask.route in OPEN or status >= 500 or any(_elsewhere(value) for value in ask.parts.values()):
+        return
     if who is None or who.role not in DESK_ROLES:
         if not (status == 401 if ask.route in LIVE else status == 303 and where.startswith("/desk/in")):
             yield f"authorisation bypass: answered {status} to nobody's session"
@@ -113,6 +113,11 @@ def _wrong(ask: Ask, who: Session | None, answer: Any, said: str) -> Iterator[st
             yield f"authorisation bypass: answered {status}"
     elif ask.route.startswith("POST") and not ask.own_token and said != "form_not_yours":
         yield f"a form without the session's token was taken: answered {status}"
+
+
+def _elsewhere(part: str | Known) -> bool:
+    """No part, dots, or a slash in it make another address, which nobody has."""
+    return part in ("", ".", "..") or "/" in str(part)
 
 
 class _Values:

@@ -67,6 +67,20 @@ def api() -> Api:
     schema = from_dict(document)
     schema.app = switch
     schema.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "401", "403", "404", "409"]
+    refused = [
+        "400",
+        "401",
+        "403",
+        "404",
+        "406",
+        "409",
+        "413",
+        "415",
+        "422",
+        "428",
+        "429",
+    ]  # too large is a refusal, too
+    schema.config.checks.negative_data_rejection.expected_statuses = refused
     operations: list[Any] = [cast(Any, found).ok() for found in schema.get_all_operations()]
     heavy = {("POST", path) for path in ("/v1/enrol", "/v1/sync")}
     strategies = [

@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.faults.disk import shim
 from tests.faults.disk.control import Control
+from tests.faults.kills.dispatcher import Point
 from tests.proof.part import Part, Tally, Violation
 
 
@@ -36,6 +37,15 @@ def run(first: int, count: int, *words: str) -> Tally:
     )
 
 
+def _demand(tally: Tally) -> list[str]:
+    """A dispatcher died at each of its steps, not once by luck."""
+    least = max(1, 40 * tally.cases // PART.release)
+    died = {point: tally.counts.get(f"killed {point.value}", 0) for point in Point}
+    return [
+        f"dispatchers killed {point.value}: {n}, and {least} are asked for" for point, n in died.items() if n < least
+    ]
+
+
 PART: Final = Part(
     name="T3",
     title="kill -9",
@@ -45,4 +55,5 @@ PART: Final = Part(
     release=10_000,
     chunk=300,
     run=run,
+    demand=_demand,
 )
