@@ -192,7 +192,9 @@ def build_parser() -> argparse.ArgumentParser:
     keys = group("keys", "The key folder.")
     leaf(keys, "list", commands.keys, "List keys.")
     leaf(keys, "rotate", commands.keys, "Add an agency key that devices seal for from now on.")
-    leaf(keys, "retire", commands.keys, "Destroy an older agency key.").add_argument("key_id", metavar="KEY")
+    retire = leaf(keys, "retire", commands.keys, "Destroy an older agency key.")
+    retire.add_argument("key_id", metavar="KEY")
+    retire.add_argument("--anyway", action="store_true", help="even if stored operations can then never be read")
     for verb, run, text in (
         ("export", commands.keys_export, "Write all keys into one encrypted file, for the offline copy."),
         ("import", commands.keys_import, "Put the keys of such a file into an empty key folder."),

@@ -467,6 +467,13 @@ def keys(args: argparse.Namespace) -> tuple[Any, str]:
                 "key_id": made
             }, f"new agency key {made}; a running server takes it within seconds, devices learn it with their next sync"
         case "retire":
+            held = 0 if args.anyway else system_of(args).service.sealed_for(args.key_id)
+            if held:
+                raise Refusal(
+                    f"{held} stored operations can only be read with this key; decide at the desk on what is held,"
+                    " or add --anyway to lose them",
+                    {"key_id": args.key_id, "held": held},
+                )
             folder.retire(args.key_id)
             return {"key_id": args.key_id, "state": "retired"}, f"retired {args.key_id}"
         case _:

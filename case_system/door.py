@@ -194,7 +194,7 @@ class Door:
             self.docket.open([paper.referral_id])
         if not self.reconsider(paper) and paper.raw is not None:
             read = unseal(paper.raw, self.keys.agency_keys, self.keys.retired)
-            waits = ProblemCode.UNKNOWN_VERSION if isinstance(read, Unread) else self._must_wait(read.operation)
+            waits = read.code if isinstance(read, Unread) else self._must_wait(read.operation)
             self.docket.refile(replace(paper, code=waits or ProblemCode.INTERNAL, at=self.now))
         return self.docket.latest(paper)
 

@@ -487,6 +487,11 @@ class CaseService:
 
         return self._write(now, work)
 
+    def sealed_for(self, key_id: str) -> int:
+        """How many operations were stored unread that only this agency key opens: destroying it would lose them."""
+        with self._reading() as reading:
+            return reading.sealed_for(key_id)
+
     # ------------------------------------------------------------------------------------------------ looking
     def reader(self, token: str) -> str:
         """The user of a read token; raises Refused(not_signed_in)."""

@@ -388,6 +388,10 @@ class Reading(Protocol):
         """Devices in service that said they hold unsent work."""
         ...
 
+    def sealed_for(self, key_id: str) -> int:
+        """How many stored papers are sealed for that agency key and not opened yet."""
+        ...
+
     def open_alarms(self, user_id: UserId) -> Sequence[OpenAlarm]:
         """Alarms of this person that are not over."""
         ...

@@ -23,6 +23,7 @@ from case_system.store import lookups, schema
 from case_system.store.lookups import THESE
 from case_system.store.measures import measure
 from case_system.store.records import CLOSED, record_of
+from referral.envelope import read_header
 from referral.lifecycle import Episode, Handoff
 from referral.model import DeviceId, OpId, ReferralId, UserId
 from referral.port import ChangeKind, Outcome
@@ -176,6 +177,11 @@ class SqlReading:
             Holder(device_id=DeviceId(row.device_id), oldest_unsent_s=row.oldest_unsent_s, seen_at=row.seen_at)
             for row in self._db.execute(found.order_by(d.c.device_id))
         ]
+
+    def sealed_for(self, key_id: str) -> int:
+        o = schema.operations
+        waiting = select(o.c.raw).where(o.c.outcome == Outcome.STORED.value, o.c.raw.is_not(None))
+        return sum(read_header(raw).key_id.hex() == key_id for raw in self._db.execute(waiting).scalars())
 
     def open_alarms(self, user_id: UserId) -> Sequence[OpenAlarm]:
         n, d = schema.notices, schema.devices

@@ -15,6 +15,7 @@ import pytest
 
 from case_system.cli import build_parser, main
 from case_system.commands import database_url, keys_folder
+from case_system.service import CaseService
 from referral.operations import Op
 from referral.port import Refused
 from referral.problems import ProblemCode
@@ -102,6 +103,18 @@ def test_keys_packs_backups_and_exports(laid: Run, tmp_path: Path) -> None:
     assert laid("restore", str(file), "--replace")["rows"] == rows
     assert laid("export", "referrals", "--out", str(tmp_path / "out.csv"))["rows"] == 0
     assert laid("device", "list") == laid("device", "held") == laid("referrals") == laid("notices") == []
+
+
+def test_a_key_that_something_stored_needs_is_destroyed_only_by_force(
+    laid: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = laid("keys", "list")[0]["key_id"]
+    laid("keys", "rotate")
+    monkeypatch.setattr(CaseService, "sealed_for", lambda _, key_id: 2 * (key_id == first))
+    said = laid("keys", "retire", first, code=1)
+    assert "2 stored operations can only be read with this key" in said
+    assert laid("keys", "list")[0] == {"key_id": first, "kind": "agency", "state": "open"}
+    assert laid("keys", "retire", first, "--anyway")["state"] == "retired"
 
 
 def test_what_is_not_there_is_said(run: Run, tmp_path: Path) -> None:

@@ -284,6 +284,29 @@ def test_a_revoked_device_is_heard_and_held_and_told_nothing(agency: Agency) -> 
     assert officer.send(late) == (passed,)
 
 
+def test_a_key_that_something_stored_is_sealed_for_is_known_and_its_loss_has_its_name(agency: Agency) -> None:
+    """Found by T1 (case 1958): a held operation whose key was destroyed was said to wait for an upgrade."""
+    officer, key_id = agency.device("o1"), agency.keys.newest.key_id.hex()
+    late = officer.create(arrest())
+    agency.accounts.revoke(officer.device_id)
+    (receipt,) = officer.send(late)
+    assert agency.service.sealed_for(key_id) == 1
+    agency.keys.rotate()
+    assert agency.service.sealed_for(agency.keys.newest.key_id.hex()) == 0
+    agency.keys.retire(key_id)  # what `keys retire --anyway` does
+    passed = agency.service.decide_held(UserId("sup"), officer.device_id, receipt.op_id)
+    assert (passed.outcome, passed.code) == (Outcome.STORED, ProblemCode.KEY_RETIRED)
+
+
+def test_a_held_operation_that_was_passed_needs_its_key_no_more(agency: Agency) -> None:
+    officer = agency.device("o1")
+    late = officer.create(arrest())
+    agency.accounts.revoke(officer.device_id)
+    (receipt,) = officer.send(late)
+    assert agency.service.decide_held(UserId("sup"), officer.device_id, receipt.op_id).outcome is Outcome.ACCEPTED
+    assert agency.service.sealed_for(agency.keys.newest.key_id.hex()) == 0
+
+
 def test_a_locked_device_sends_and_is_told_nothing(agency: Agency) -> None:
     officer = agency.device("o1")
     answer = officer.sync([officer.create(arrest())], locked=True)

@@ -206,10 +206,11 @@ class Central:
         self.keys.folder.rotate()
 
     def retire(self) -> None:
-        """Destroy every agency key but the newest, and reread, as a restart does."""
+        """Destroy every agency key but the newest, and reread, as a restart does; not one that something stored is sealed for."""
         self.rotate()
         for key_id in [key.hex() for key in self.keys.agency_keys if key != self.keys.newest.key_id]:
-            self.keys.folder.retire(key_id)
+            if not self.service.sealed_for(key_id):
+                self.keys.folder.retire(key_id)
 
     def trim(self) -> None:
         """Let go of feed rows that newer ones of the same thing have overtaken, and say so by the floor (S13)."""
