@@ -189,7 +189,7 @@ def web(system: System, *, on_start: Callable[[], None] = lambda: None, on_stop:
     )  # fmt: skip
     desk = Desk(
         service=system.service, sessions=system.sessions, streams=system.streams, pack=system.programme, clock=system.clock,
-        rng=system.rng, areas=(*rooms(office, system.service), push),
+        rng=system.rng, areas=(*rooms(office, system.service), push), code_first=setting("desk_code") == "required",
     )  # fmt: skip
     ear = _ear(system)
     looking = Housekeeping(lambda: _look_at_keys(system), LOOK_AT_KEYS_S)

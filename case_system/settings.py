@@ -67,6 +67,10 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     "host": Setting(variable="CASE_SYSTEM_HOST", option="--host", default="127.0.0.1", may_be="a name or address to listen on"),
     "port": Setting(variable="CASE_SYSTEM_PORT", option="--port", default="8700", may_be="0 to 65535; 0 picks a free one", read=_port),
     "workers": Setting(variable="CASE_SYSTEM_WORKERS", option="--workers", default="1", may_be="1 to 64", read=_workers),
+    "desk_code": Setting(
+        variable="CASE_SYSTEM_DESK_CODE", option=None, default="required", may_be="required or offered",
+        read=_one_of("required", "offered"),
+    ),
     "push_hosts": Setting(variable="CASE_SYSTEM_PUSH_HOSTS", option=None, default=None, may_be="hosts or origins, with commas"),
     "push_contact": Setting(variable="CASE_SYSTEM_PUSH_CONTACT", option=None, default=None, may_be="an address to write to"),
     "log": Setting(variable="CASE_SYSTEM_LOG", option=None, default="json", may_be="json or text", read=_one_of("json", "text")),

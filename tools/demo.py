@@ -47,6 +47,7 @@ PEOPLE = (
     ("admin", "administrator", "Admin Invented", ()),
 )
 DESK = tuple(name for name, role, *_ in PEOPLE if role != "officer")
+OFFERED = {"CASE_SYSTEM_DESK_CODE": "offered"}  # who looks around needs no code app
 PASSWORD = "demonstration only, never in service"  # a demo's people are made up, and so is their secret
 
 
@@ -188,7 +189,9 @@ def run(seconds: float | None) -> int:
     try:
         where = lay_case_system()
         port = free_port()
-        central = address_of(servers.start("case-system", "case_system.cli", *where, "serve", "--port", str(port)))
+        central = address_of(
+            servers.start("case-system", "case_system.cli", *where, "serve", "--port", str(port), env=OFFERED)
+        )
         stations = {}
         for name, role in (("officer.sample", "officer"), ("casey", "case_manager")):
             code = said(case_system, *where, "enrol-code", "--role", role, "--user", name)["code"]

@@ -48,6 +48,7 @@ COOKIE = "lead_desk"
 HOME = "/desk"
 FORM_LIMIT = 2 * 1024 * 1024
 SIGN_IN = "/desk/in"
+SIGN_OUT = "/desk/out"
 CODE = "/desk/code"  # a person's own one-time code
 HEADERS = {
     "Cache-Control": "no-store",
@@ -172,8 +173,11 @@ class _Away(Exception):
 class Frame:
     """The routes, the places and the templates of all areas."""
 
-    def __init__(self, *, sessions: SignIns, pack: PackOf, clock: Clock, rng: RandomBytes) -> None:
+    def __init__(
+        self, *, sessions: SignIns, pack: PackOf, clock: Clock, rng: RandomBytes, code_first: bool = False
+    ) -> None:
         self.sessions, self.pack, self.clock, self.rng = sessions, pack, clock, rng
+        self.code_first = code_first  # who has no one-time code yet sets one up before anything else
         self.places: list[Place] = []
         self.known: set[str] = set()
         self.router = APIRouter(include_in_schema=False)
@@ -198,6 +202,8 @@ class Frame:
                 return self.go(HOME, refused.code.value)
             visit = self._visit(request, who, form)
             try:
+                if self.code_first and not who.has_code and path not in (CODE, SIGN_OUT):
+                    return self._to_the_code(visit, live=live)
                 if who.role not in allowed:
                     home = self.home_of(who.role)
                     if (method, path) == ("GET", HOME) and home != HOME:
@@ -246,6 +252,14 @@ class Frame:
         return next((p.path for p in self.places if role in DESK_ROUTES[f"GET {p.path}"]), HOME)
 
     # ------------------------------------------------------------------------------------------------ inside
+    def _to_the_code(self, visit: Visit, *, live: bool) -> Response:
+        """A password alone opens nothing: to the page where the one-time code is set up, and on from there."""
+        if live:
+            return Response(status_code=401, headers=HEADERS)
+        asked = visit.request.method == "GET"
+        here = own_path(f"{visit.request.url.path}?{visit.request.url.query}".rstrip("?")) if asked else HOME
+        return self.go(CODE, "" if here == HOME and asked else "code_first", back=here if here != HOME else "")
+
     def words(self, look: Look) -> Words:
         """The words of a look, in the programme's time zone."""
         return Words(language=look.language, zone=ZoneInfo(self.pack().hours.time_zone))

@@ -49,12 +49,17 @@ class OwnCode:
         """The secret as a QR code and as letters, or that there is one already."""
         back = own_path(visit.asked("back"))
         if visit.who.has_code:
-            return self._frame.page(visit, "own_code.html", offer=None, picture="", back=back)
+            return self._frame.page(visit, "own_code.html", offer=None, picture="", back=back, later=False)
         offer = self._codes.offer_code(visit.who.user_id)
         issuer = quote(visit.say("desk.name"))
         link = f"otpauth://totp/{issuer}:{quote(visit.who.user_id)}?secret={offer.secret}&issuer={issuer}"
         return self._frame.page(
-            visit, "own_code.html", offer=offer, picture=qr(link, visit.say("code.picture")), back=back
+            visit,
+            "own_code.html",
+            offer=offer,
+            picture=qr(link, visit.say("code.picture")),
+            back=back,
+            later=not self._frame.code_first,
         )
 
     async def prove(self, visit: Visit) -> Response:

@@ -31,13 +31,13 @@ class DeskService(WorkService, ReferralService, Protocol):
 
 
 class Desk:
-    """All pages. areas: further ones, of an administrator."""
+    """All pages. areas: further ones, of an administrator. code_first: nothing opens to a password alone."""
 
     def __init__(
         self, *, service: DeskService, sessions: DeskSessions, streams: Streams, pack: PackOf, clock: Clock, rng: RandomBytes,
-        areas: Sequence[Area] = (),
+        areas: Sequence[Area] = (), code_first: bool = False,
     ) -> None:  # fmt: skip
-        self.frame = Frame(sessions=sessions, pack=pack, clock=clock, rng=rng)
+        self.frame = Frame(sessions=sessions, pack=pack, clock=clock, rng=rng, code_first=code_first)
         own: tuple[Area, ...] = (
             Signing(),
             OwnCode(sessions),

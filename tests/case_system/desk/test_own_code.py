@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from case_system.store import schema
-from tests.case_system.desk.test_pages import PASSWORD, agency, app, browser, sign_in
+from tests.case_system.desk.test_pages import PASSWORD, agency, app, browser, made, sign_in
 from tests.support.agency import Agency
 
 __all__ = ["agency", "app"]  # the fixtures
@@ -54,6 +54,26 @@ async def test_the_first_sign_in_leads_to_the_code_and_the_next_one_asks_for_it(
     agency.clock.go(seconds=31)
     again["code"] = code_at(secret_of(page), agency.clock())
     assert "My work" in (await fresh.post("/desk/in", data=again)).text
+
+
+async def test_where_a_code_is_required_a_password_alone_opens_no_page_and_presses_no_button(agency: Agency) -> None:
+    client = browser(made(agency, code_first=True))
+    page = (await client.post("/desk/in", data={"user": "cm1", "password": PASSWORD})).text
+    assert "<svg" in page
+    assert "Later" not in page
+    opened = await client.get("/desk/r/some-referral")
+    assert (opened.url.path, "password alone opens nothing" in opened.text) == ("/desk/code", True)
+    assert (await client.get("/desk/board")).status_code == 401
+    answer = await client.post("/desk/do", data=form_of(page) | {"name": "accept", "referral_id": "r1"})
+    assert answer.url.path == "/desk/code"
+    assert await prove(client, page, code_at(secret_of(page), agency.clock()))
+    assert "My work" in (await client.get("/desk")).text
+
+
+async def test_who_wants_no_code_may_leave(agency: Agency) -> None:
+    client = browser(made(agency, code_first=True))
+    page = (await client.post("/desk/in", data={"user": "cm1", "password": PASSWORD})).text
+    assert (await client.post("/desk/out", data=form_of(page))).url.path == "/desk/in"
 
 
 async def test_an_old_offer_another_persons_and_a_second_one_set_nothing_up(app: FastAPI, agency: Agency) -> None:

@@ -43,15 +43,20 @@ def agency(tmp_path: Path) -> Iterator[Agency]:
 
 @pytest.fixture
 def app(agency: Agency) -> FastAPI:
+    return made(agency)
+
+
+def made(agency: Agency, *, code_first: bool = False) -> FastAPI:
+    """The pages over an agency."""
     sessions = Sessions(SignInRows(agency.engine), clock=agency.clock, rng=os.urandom, keys=agency.keys, hasher=CHEAP)
     for user in ("cm1", "cm2", "sup", "sao1", "o1", "eva"):
         sessions.set_password(UserId(user), PASSWORD)
     desk = Desk(
-        service=agency.service, sessions=sessions, streams=Streams(), pack=baltimore, clock=agency.clock, rng=os.urandom
-    )
-    made = FastAPI()
-    made.include_router(desk.router())
-    return made
+        service=agency.service, sessions=sessions, streams=Streams(), pack=baltimore, clock=agency.clock, rng=os.urandom, code_first=code_first
+    )  # fmt: skip
+    app = FastAPI()
+    app.include_router(desk.router())
+    return app
 
 
 def browser(app: FastAPI) -> httpx.AsyncClient:
