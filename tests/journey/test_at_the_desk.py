@@ -159,3 +159,18 @@ def test_the_page_warns_before_its_session_ends(browser: Browser, scene: ServedD
     expect(page.get_by_role("alert")).to_contain_text("Your session ends in 1:")
     page.get_by_role("link", name="Stay signed in").click()
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_page_is_printed_without_what_only_a_screen_needs(browser: Browser, scene: ServedDesk) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = sign_in(context, scene, "cm1", f"/desk/r/{scene.ids['waits']}")
+    accept = page.get_by_role("button", name="Accept").first
+    expect(accept).to_be_visible()
+    page.emulate_media(media="print")
+    expect(accept).to_be_hidden()
+    expect(page.locator("nav.places")).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    pale = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--on-surface-variant').trim()")
+    assert pale == "#544E41", "the dark theme's letters on white paper"
+    assert page.pdf(format="Letter").startswith(b"%PDF")
