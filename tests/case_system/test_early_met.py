@@ -15,7 +15,7 @@ from tests.support.device import arrest
 
 @pytest.fixture
 def agency(tmp_path: Path) -> Iterator[Agency]:
-    founded = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    founded = Agency.copied(tmp_path)
     yield founded
     founded.engine.dispose()
 

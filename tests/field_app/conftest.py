@@ -14,7 +14,7 @@ from tests.support.station import Station
 @pytest.fixture
 def agency(tmp_path: Path) -> Agency:
     """A case system in a new database."""
-    return Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    return Agency.copied(tmp_path)
 
 
 @pytest.fixture

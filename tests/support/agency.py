@@ -7,10 +7,14 @@ agency.clock.go(minutes=3); agency.service.climb(agency.clock())
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +104,15 @@ class Agency:
         return agency
 
     @classmethod
+    def copied(cls, folder: Path) -> Agency:
+        """The same in an SQLite file in `folder`, laid once in a process and copied: agency and keys are those of every other copy."""
+        laid = _laid()
+        shutil.copyfile(laid / "case.db", folder / "case.db")
+        shutil.copytree(laid / "keys", folder / "keys")
+        url = f"sqlite:///{folder / 'case.db'}"
+        return cls.over(url, open_engine(url), KeyFolder(folder / "keys"), StillClock())
+
+    @classmethod
     def over(cls, url: str, engine: Engine, keys: KeyFolder, clock: StillClock) -> Agency:
         """A case system over a database that was laid before."""
         database = Database(engine, clock=clock, rng=os.urandom, keys=keys)
@@ -161,3 +174,12 @@ class Agency:
         """What the database holds."""
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+@cache
+def _laid() -> Path:
+    """A folder with a case system that nobody has used."""
+    folder = Path(tempfile.mkdtemp(prefix="lead-laid-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Agency.found(f"sqlite:///{folder / 'case.db'}", folder).engine.dispose()
+    return folder

@@ -114,7 +114,7 @@ class ServedDesk:
 @contextmanager
 def served(folder: Path, url: str | None = None, *, stories: bool = True) -> Iterator[ServedDesk]:
     """The desk over a fresh database, for the length of a `with` block."""
-    agency = Agency.found(url or f"sqlite:///{folder / 'case.db'}", folder)
+    agency = Agency.copied(folder) if url is None else Agency.found(url, folder)
     sessions = Sessions(SignInRows(agency.engine), clock=agency.clock, rng=os.urandom, keys=agency.keys, hasher=CHEAP)
     office = office_of(agency, sessions)
     for user in (*(name for name, _, _ in STAFF), *(name for name, _ in MORE_STAFF)):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -24,14 +22,6 @@ from tests.support.packs import baltimore
 
 PASSWORD = "a long enough demonstration secret"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def agency(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agency]:
-    sqlite = f"sqlite:///{tmp_path / 'case.db'}"
-    made = Agency.found(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"), tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 @pytest.fixture

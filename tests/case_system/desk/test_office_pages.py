@@ -35,7 +35,7 @@ OURS = [
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[DeskUnderTest]:
-    agency = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    agency = Agency.copied(tmp_path)
     yield DeskUnderTest.over(agency)
     agency.engine.dispose()
 

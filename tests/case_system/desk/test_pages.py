@@ -36,7 +36,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @pytest.fixture
 def agency(tmp_path: Path) -> Iterator[Agency]:
-    founded = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    founded = Agency.copied(tmp_path)
     yield founded
     founded.engine.dispose()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,14 +19,6 @@ from tests.support.agency import Agency
 from tests.support.packs import baltimore
 
 __all__ = ["app"]  # the fixture
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def agency(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agency]:
-    sqlite = f"sqlite:///{tmp_path / 'case.db'}"
-    made = Agency.found(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"), tmp_path)
-    yield made
-    made.engine.dispose()
 
 
 def count(agency: Agency, op: Op) -> int:

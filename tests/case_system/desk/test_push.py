@@ -27,7 +27,7 @@ from tests.support.push_service import PushService, push_service
 
 @pytest.fixture
 def agency(tmp_path: Path) -> Iterator[Agency]:
-    founded = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    founded = Agency.copied(tmp_path)
     yield founded
     founded.engine.dispose()
 

@@ -110,7 +110,7 @@ def test_a_folder_of_the_first_release_gets_its_key_once(keys: KeyFolder) -> Non
 
 
 def test_a_subscription_that_has_ended_is_dropped(tmp_path: Path, service: PushService) -> None:
-    agency = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    agency = Agency.copied(tmp_path)
     push = WebPush(agency.keys.push_key, PushServices([service.origin]), contact="mailto:desk@example.org")
     browser = service.subscribe()
     agency.channels.add_push("cm1", browser.form, by="cm1")

@@ -36,7 +36,7 @@ class Town:
 
 @pytest.fixture(params=["direct", "http", "tls"])
 def town(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
-    agency = Agency.found(f"sqlite:///{tmp_path / 'case.db'}", tmp_path)
+    agency = Agency.copied(tmp_path)
     code = agency.accounts.new_code("o1", Role.OFFICER).code
     folder, streams = tmp_path / "device", Streams()
     folder.mkdir()
