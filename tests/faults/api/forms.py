@@ -194,7 +194,7 @@ FORMS: Final[Mapping[str, Drawn]] = {
     "POST /desk/provisional": form({"code": of(*(f"K7-{n}" for n in range(42, 50))), "officer": of("", "o1", "o2", "cm1")}),
     "POST /desk/caseloads/enrol": form({"referral_id": of("ready", "ready", *HERE), "pair": of("", "west", "east"), "reason": of("", "supervisor_decision")}),
     "POST /desk/search": form({}, receipt=of("Q7-K4-2"), call_code=of("K7-42"), officer=of("o1"), kind=one(Kind), review=one(Review), handoff=one(Handoff), episode=one(Episode), since=day("2026-01-01", "1900-01-01"), until=day("2026-12-31", "2200-12-31"), name=of("Testa Sample", "Sample"), born=day("1990-05-02")),
-    "POST /desk/duplicates/judge": form({"referral_id": of("twin-1", *HERE), "other": of("twin-2", "twin-2", *HERE), "decision": one(DuplicateDecision)}),
+    "POST /desk/duplicates/judge": form({"referral_id": of("twin-2", "twin-2", *HERE), "other": of("twin-1", "twin-1", *HERE), "decision": one(DuplicateDecision)}),
     "POST /desk/rota": form({"post": one(Post), "user": several("cm2", "p2", "sao2", "sup", "cm1")}),
     "POST /desk/rota/shift": either(form({"post": one(Post), "user_id": of("cm2", "p2", "sao2", "sup"), **_SPAN, "weeks": number("1", "2", "52")}), form({"remove": of(Known("shift"))})),
     "POST /desk/rota/away": either(form({**_WHOM, **_SPAN, "cover": of("", "cm1", "p1", "sao1")}), form({**_WHOM, "back_again": of("1")})),
