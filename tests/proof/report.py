@@ -43,9 +43,7 @@ def machine() -> str:
             model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), model)
     except OSError:
         pass
-    return (
-        f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    )
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}"
 
 
 def document(version: str, findings: Sequence[Finding], mutation: Mutation | None, today: str) -> str:
