@@ -8,6 +8,7 @@ dispatch(...)                            a dispatcher's loop alone, until it is 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -57,6 +58,8 @@ from case_system.unreadable import Protocol
 from referral.port import Refused
 from referral.programme import Programme
 
+log = logging.getLogger(__name__)
+
 LONGEST_END_S = 30.0  # a dispatcher that ends waits so long for what it has in hand
 LOOK_AT_KEYS_S = 5.0  # how soon a rotated key counts
 DISPATCHER_LATE_S = 60.0
@@ -100,7 +103,10 @@ class System:
 
     def keep_house(self) -> Upkept:
         """Judge what waited too long, forget what is due and clear away what nobody needs."""
-        self.service.end_waiting()
+        try:
+            self.service.end_waiting()
+        except Refused:  # the database was busy; what must be forgotten is forgotten all the same
+            log.warning("what waited too long could not be judged; it is tried again in an hour", exc_info=True)
         return self.upkeep.run(self.clock(), self.programme())
 
     def programme(self) -> Programme:

@@ -38,6 +38,7 @@ from referral.envelope import DevicePublicKey
 
 _READY: Final = "field.db.ready-"
 _NEW: Final = "field.db.new"
+_LEAST: Final = 100  # the header of a database; SQLite takes a file of one byte for an empty one and writes over it
 ASIDE: Final = "damaged-"
 _PARTS: Final = ("field.db", "field.db-wal", "field.db-shm")
 
@@ -106,7 +107,7 @@ def copy_aside(folder: Folder, surroundings: Surroundings, store: Store) -> str:
 
 def _look(folder: Folder, chain: DeviceChain) -> Opened:
     """Open what is there. Errors: StoreDamaged for what is damaged or gone, DamagedRow; StoreError."""
-    if not folder.database.exists() or folder.database.stat().st_size == 0:
+    if not folder.database.exists() or folder.database.stat().st_size < _LEAST:
         raise StoreDamaged("the database is gone")
     store = Store(folder.database)
     try:

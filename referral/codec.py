@@ -22,7 +22,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from referral.problems import FieldError, ProblemCode
 
@@ -33,16 +33,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 WHOLE_LIMIT = 2**53 - 1  # what every JSON reader keeps exactly
 DEPTH_LIMIT = 64  # of lists and objects in each other: far below what any reader's stack holds
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_SORTED: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
 
 
 def canonical(wire: Json) -> bytes:
     """The bytes that are signed, sealed and hashed: compact JSON in UTF-8, key order as given."""
-    return json.dumps(wire, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _COMPACT(wire).encode()
 
 
 def sorted_canonical(wire: Json) -> bytes:
     """Like `canonical`, with sorted keys: for documents whose key order a transport may change."""
-    return json.dumps(wire, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode()
+    return _SORTED(wire).encode()
 
 
 def parse(data: bytes | str) -> Json:

@@ -283,8 +283,8 @@ class Store:
 
     def _migrate(self) -> None:
         while (applied := _pragma(self.database.conn, "user_version")) != len(STEPS):
-            if not isinstance(applied, int) or applied > len(STEPS):
-                if _schema(self.database.conn) == _schema_of_this_app():
+            if not isinstance(applied, int) or not 0 <= applied < len(STEPS):
+                if int(applied) < 0 or _schema(self.database.conn) == _schema_of_this_app():
                     raise StoreDamaged("the number of the schema is not what was written")
                 raise NewerStore(f"the file has schema {applied}; this app knows {len(STEPS)}")
             with self.write() as tx:

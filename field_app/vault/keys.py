@@ -52,7 +52,7 @@ def canonical(label: str, *fields: bytes | str | int) -> bytes:
     parts = [_labelled(label)]
     for item in fields:
         if isinstance(item, int):
-            parts += (_EIGHT, item.to_bytes(8))
+            parts += (_EIGHT, item.to_bytes(8, signed=True))  # a damaged row may hold any integer of SQLite
         else:
             data = item.encode() if isinstance(item, str) else item
             parts += (len(data).to_bytes(4), data)

@@ -24,12 +24,15 @@ from case_system import settings
 from case_system.app import assemble, readiness, serve, web
 from case_system.cli import main
 from case_system.keyfolder import KeyFolder
+from case_system.service import CaseService
 from case_system.settings import SETTINGS, BadSetting, setting
 from case_system.store.engine import Engine, open_engine
 from case_system.streams import Streams
 from referral.envelope import AgencyPublicKey
+from referral.lifecycle import Role
 from referral.operations import Create, Op
-from referral.port import Outcome
+from referral.port import Outcome, Refused
+from referral.problems import ProblemCode
 from tests.support.agency import Agency
 from tests.support.device import Device, arrest
 from tests.support.http_system import HttpSystem
@@ -131,6 +134,21 @@ def test_it_is_ready_only_with_its_tables_and_its_keys(agency: Agency, tmp_path:
     with agency.engine.begin() as db:
         db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert (readiness(system)["keys"], readiness(system)["schema"]) == ("not readable", "not of this version")
+    system.engine.dispose()
+
+
+def test_what_is_due_is_forgotten_though_what_waits_cannot_be_judged(
+    agency: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = assemble(agency.url, tmp_path / "keys", clock=agency.clock)
+    agency.accounts.new_code("o1", Role.OFFICER)
+    agency.clock.go(days=40)
+
+    def busy(service: CaseService) -> int:
+        raise Refused(ProblemCode.BUSY)
+
+    monkeypatch.setattr(CaseService, "end_waiting", busy)
+    assert system.keep_house().codes == 1
     system.engine.dispose()
 
 

@@ -77,7 +77,7 @@ def overwrite(path: Path, at: int, data: bytes) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------- the database is gone
-@pytest.mark.parametrize("harm", ["gone", "empty", "zeros", "noise"])
+@pytest.mark.parametrize("harm", ["gone", "empty", "one byte", "zeros", "noise"])
 def test_a_lost_database_still_sends_and_the_same_pin_opens_a_new_book(
     laden: Station, agency: Agency, harm: str
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_lost_database_still_sends_and_the_same_pin_opens_a_new_book(
     size = path.stat().st_size
     path.unlink()
     if harm != "gone":
-        path.write_bytes(b"" if harm == "empty" else bytes(size) if harm == "zeros" else b"\xa5" * size)
+        path.write_bytes({"empty": b"", "one byte": b"S", "zeros": bytes(size), "noise": b"\xa5" * size}[harm])
     damaged = files(path.parent, "field.db")
     assert laden.restart().snapshot().phase is Phase.SHUT
     assert laden.actions.snapshot().gate.problem is None
@@ -321,11 +321,12 @@ def test_row_and_file_mend_each_other(officer: Station, which: str, at: int | No
     assert officer.actions.sync_now().accepted == 1
 
 
-def test_an_outbox_changed_from_outside_is_told_once(officer: Station) -> None:
+@pytest.mark.parametrize("harm", ["rev = rev + 1", "settled_at = -settled_at"])
+def test_an_outbox_changed_from_outside_is_told_once(officer: Station, harm: str) -> None:
     officer.save(referral_id="r-1")
     officer.actions.sync_now()
     officer.actions.lock()
-    change(officer, "UPDATE outbox SET rev = rev + 1")
+    change(officer, f"UPDATE outbox SET {harm}")
     officer.actions.unlock(PIN)
     (alarm,) = officer.actions.snapshot().alarms
     assert alarm.kind is AlarmKind.OPERATIONS_CHANGED

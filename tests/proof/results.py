@@ -3,7 +3,8 @@
     FOLDER/NAME-DIGEST.jsonl      {"first", "count", "tally": {"cases", "counts", "violations"}, "seconds", "commit", "at"}
     KEPT/NAME-DIGEST.jsonl        the same, published beside the report: what was run on one machine is gone on with on another
 
-DIGEST names the code that a result speaks of: the product's and the part's own. When either changes, the part begins anew.
+DIGEST names the code that a result speaks of: the product's and the part's own, without the tests that only call the part.
+When either changes, the part begins anew.
 Must not know: how parts run, what is written about them.
 """
 
@@ -46,7 +47,8 @@ def digest(module: str) -> str:
     for folder in (*PRODUCT, own):
         for file in sorted((ROOT / folder).rglob("*")):
             path = file.relative_to(ROOT).as_posix()
-            if file.suffix in (".py", ".c") and not path.startswith(SCREENS):
+            counts = file.suffix in (".py", ".c") and not file.name.startswith("test_")
+            if counts and not path.startswith(SCREENS):
                 seen.update(f"{path}\0".encode() + file.read_bytes() + b"\0")
     return seen.hexdigest()[:12]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof import __main__ as command
+from tests.proof import results
 from tests.proof.example import PART
 from tests.proof.part import Tally, Violation, in_ci, require_clean, stretches
 from tests.proof.parts import everything, load
@@ -62,9 +63,16 @@ def test_what_was_published_is_gone_on_with_elsewhere(tmp_path: Path) -> None:
     assert len(elsewhere.path.read_text().splitlines()) < len(elsewhere.all())
 
 
-def test_results_speak_of_one_state_of_the_code() -> None:
+def test_results_speak_of_one_state_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert digest(MODULE) == digest(MODULE)
     assert digest("tests.support.example") != digest(MODULE)
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    (tmp_path / "tests/here").mkdir(parents=True)
+    before = digest("tests.here.part")
+    (tmp_path / "tests/here/test_here.py").write_text("# calls the part\n")
+    assert digest("tests.here.part") == before
+    (tmp_path / "tests/here/part.py").write_text("# is the part\n")
+    assert digest("tests.here.part") != before
 
 
 def test_the_document_says_what_was_not_shown() -> None:

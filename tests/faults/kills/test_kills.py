@@ -28,5 +28,5 @@ def test_a_store_that_commits_later_than_it_says_is_found() -> None:
 
 
 def test_a_dispatcher_that_records_before_it_sends_is_found() -> None:
-    tally = run(15, 1, HASTY)
-    assert any("forgotten" in v.sentence for v in tally.violations)
+    found = (any("forgotten" in v.sentence for v in run(case, 1, HASTY).violations) for case in range(15, 400, 50))
+    assert any(found), "one case can miss it: the process may die at a notice that goes to nobody's telephone"

@@ -25,7 +25,7 @@ from tests.proof.part import Part, Tally, Violation
 from tests.support.agency import StillClock
 
 STATES: Final = 200_000  # different ones, in a release
-CASES: Final = 240_000  # enough to find them
+CASES: Final = 280_000  # enough to find them
 GOES_ON: Final = 20  # in one of so many states the device saves once more
 
 

@@ -44,17 +44,21 @@ def heal(world: World) -> None:
         _nobody_held_up(world)
         world.poisoned.clear()
     _rest(world)
-    if any(promise.ahead for promise in world.watch.promises.values()):
+    ahead, rung = any(promise.ahead for promise in world.watch.promises.values()), world.seed % 5 == 0
+    if ahead:
         world.central.crash()
         _nothing_ahead_judged(world)
         world.central.upgraded = True
         world.central.reread()
-    if world.seed % 3 == 0:
+    if rung:
         _dispatch(world)
-    _rest(world)
+    if ahead or rung:  # else nothing has happened since
+        _rest(world)
     world.now += DAY_MS  # nothing waits longer for a step that a restore lost
-    world.counts["waited a day for a step that a restore lost"] += world.central.end_waiting()
-    _rest(world)
+    judged = world.central.end_waiting()
+    world.counts["waited a day for a step that a restore lost"] += judged
+    if judged or world.central.restored or world.seed % 4 == 1:  # elsewhere a day more changes nothing
+        _rest(world)
 
 
 def _rest(world: World, *, leave: bool = False) -> None:
@@ -66,14 +70,12 @@ def _rest(world: World, *, leave: bool = False) -> None:
     rounds = 0
     told: dict[int, int] = {}
     asked = {phone.index for phone in world.phones if phone.up}
+    known: dict[int, int | None] = {}  # when each is due, as moments of the world; only its own round changes it
     while True:
-        due = [
-            (at, phone.index)
-            for phone in world.phones
-            if not (leave and _only_broken(world, phone))
-            and not (beyond_help(world, phone) and phone.index not in asked)
-            and (at := _due(world, phone, phone.index in asked)) is not None
-        ]
+        for phone in world.phones:
+            if phone.index not in known:
+                known[phone.index] = _due(world, phone, phone.index in asked, leave=leave)
+        due = [(at, index) for index, at in known.items() if at is not None]
         if not due:
             with world.central.database.read() as reading:
                 newest = reading.feed_span()[1]
@@ -81,6 +83,7 @@ def _rest(world: World, *, leave: bool = False) -> None:
             if not behind:
                 return
             asked |= behind
+            known = {index: at for index, at in known.items() if index not in behind}
             continue
         at, index = min(due)
         if at > until or rounds > MOST_ROUNDS * (1 + len(world.phones)):
@@ -89,6 +92,7 @@ def _rest(world: World, *, leave: bool = False) -> None:
         world.now = max(world.now, at)
         rounds += 1
         phone = world.phones[index]
+        del known[index]
         result = phone.round(at_once=False)
         world.drain()
         if result is not None and result.problem is None and not result.more:
@@ -102,9 +106,9 @@ def _only_broken(world: World, phone: Phone) -> bool:
     return bool(unsent) and unsent <= world.poisoned
 
 
-def _due(world: World, phone: Phone, news: bool) -> int | None:
-    """When this device's next round is due, in the world's milliseconds."""
-    if phone.engine is None:
+def _due(world: World, phone: Phone, news: bool, *, leave: bool) -> int | None:
+    """When this device's next round is due, in the world's milliseconds; None: it wants none, or is left out (see `_rest`)."""
+    if phone.engine is None or (leave and _only_broken(world, phone)) or (beyond_help(world, phone) and not news):
         return None
     now = phone.clock.now()
     at = phone.engine.next_due(now, pull=news)

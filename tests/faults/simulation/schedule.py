@@ -58,7 +58,7 @@ class Schedule:
 
 
 _FREE: Final = (
-    (Act.SAVE, 30), (Act.GO_ON, 34), (Act.POLL, 8), (Act.LOCK, 4), (Act.UNLOCK, 4), (Act.RING, 4), (Act.DESK, 8),
+    (Act.SAVE, 30), (Act.GO_ON, 34), (Act.POLL, 8), (Act.LOCK, 4), (Act.UNLOCK, 4), (Act.RING, 3), (Act.DESK, 7),
     (Act.DRAFT, 5), (Act.SAVE_AGAIN, 3), (Act.RETRY, 3),
 )  # fmt: skip
 _BEFORE: Final[dict[Fault, Act]] = {Fault.RESTORE: Act.BACKUP, Fault.UNLOCK: Act.LOCK, Fault.WIPE: Act.DRAFT}
@@ -114,6 +114,9 @@ def draw(seed: int) -> Schedule:
             put(when + 500 * n, act, who)
         if fault in (Fault.WIPE, Fault.REVOKE):  # what it still sends is held until the desk decides
             put(when + 30_000, Act.DESK, who)
+        if fault is Fault.POISON:  # others that it must not hold up
+            put(when + 3_000, Act.SAVE, who)
+            put(when + 6_000, Act.GO_ON, who)
         if fault is Fault.RACE:
             for n in (1, 2):
                 put(max(0, when - 9_000 * n), Act.SAVE, 0)
@@ -130,11 +133,11 @@ def draw(seed: int) -> Schedule:
 
 def _phones(dice: random.Random) -> int:
     size = dice.random()
-    if size < 0.62:
+    if size < 0.78:
         return 1
-    if size < 0.87:
+    if size < 0.93:
         return 2
-    if size < 0.97:
+    if size < 0.98:
         return 3
     return dice.randint(4, 7) if size < 0.997 else dice.randint(8, 20)
 

@@ -178,9 +178,10 @@ def test_a_newer_apps_file_is_left_alone(store: Store, path: Path) -> None:
         assert tx.execute("PRAGMA user_version").fetchone()[0] == len(STEPS) + 1
 
 
-def test_a_number_beyond_this_app_without_its_step_is_damage(store: Store, path: Path) -> None:
+@pytest.mark.parametrize("number", [len(STEPS) + 1, -1, -(2**31)])
+def test_a_number_beyond_this_app_without_its_step_is_damage(store: Store, path: Path, number: int) -> None:
     with store.write() as tx:
-        tx.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+        tx.execute(f"PRAGMA user_version = {number}")
     with pytest.raises(StoreDamaged):
         Store(path)
 

@@ -43,8 +43,11 @@ def document_of(header: Header) -> dict[str, object]:
     return document
 
 
-@given(st.lists(st.binary(), max_size=5), st.lists(st.binary(), max_size=5))
-def test_canonical_bytes_are_one_to_one(one: list[bytes], other: list[bytes]) -> None:
+FIELDS = st.lists(st.binary() | st.integers(-(2**63), 2**63 - 1), max_size=5)
+
+
+@given(FIELDS, FIELDS)
+def test_canonical_bytes_are_one_to_one(one: list[bytes | int], other: list[bytes | int]) -> None:
     assert (canonical("l", *one) == canonical("l", *other)) == (one == other)
 
 
