@@ -28,6 +28,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -221,10 +222,15 @@ class Store:
             self.database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def check(self) -> tuple[str, ...]:
-        """What SQLite's own check finds wrong; empty when the file is sound. Reads the whole file. Errors: StoreError but damage."""
+        """What SQLite's own check finds wrong, or the schema's text; empty when the file is sound. Reads the whole file.
+
+        Errors: StoreError but damage.
+        """
         with self._turn:
             try:
                 found = [str(row[0]) for row in self.database.conn.execute("PRAGMA integrity_check(5)")]
+                if found == ["ok"] and _schema(self.database.conn) != _schema_of_this_app():
+                    found = ["its tables are not those that were made"]
             except sqlite3.DatabaseError as error:
                 fault = translate(error)
                 if not isinstance(fault, StoreDamaged):
@@ -314,9 +320,13 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int | str:
 
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    return connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+    """What was made, without what SQLite keeps for itself."""
+    return connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite#_%' ESCAPE '#' ORDER BY name"
+    ).fetchall()
 
 
+@cache
 def _schema_of_this_app() -> list[tuple[str, str]]:
     with closing(sqlite3.connect(":memory:")) as connection:
         for step in STEPS:

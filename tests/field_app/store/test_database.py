@@ -186,6 +186,17 @@ def test_a_number_beyond_this_app_without_its_step_is_damage(store: Store, path:
         Store(path)
 
 
+def test_a_table_that_reads_otherwise_is_damage_before_anything_is_written(store: Store) -> None:
+    assert store.check() == ()
+    store.database.conn.execute("ANALYZE")
+    assert store.check() == (), "what SQLite keeps for itself is no damage"
+    store.database.conn.execute("PRAGMA writable_schema = ON")
+    store.database.conn.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'settled_at', 'settled_au') WHERE name = 'outbox'"
+    )
+    assert store.check() == ("its tables are not those that were made",)
+
+
 def test_reading_nests_and_writing_inside_it_is_misuse(store: Store) -> None:
     with store.read() as outer:
         before = outer.execute("SELECT count(*) FROM row").fetchone()[0]
