@@ -169,10 +169,12 @@ class Door:
         if operation.referral_id != paper.referral_id:  # it could not be read until now
             self.prepare([operation])
         waits = self._must_wait(operation)
-        if waits is not None and not (overdue and waits is ProblemCode.WAITING_FOR_EARLIER):
-            return False
         same = self.docket.same_act(operation.referral_id, operation.base, operation.nonce)
         mine = same is not None and (same.device_id, same.op_id) == (paper.device_id, paper.op_id)
+        if waits is not None and not (overdue and waits is ProblemCode.WAITING_FOR_EARLIER):
+            if waits is not paper.code:  # it waits for something else now, and lies where that will find it
+                self.docket.refile(replace(known, code=waits, nonce=known.nonce if same is None or mine else None))
+            return False
         if same is not None and not mine and (same.user_id, same.op) != (paper.user_id, operation.op):
             known = replace(known, nonce=None)  # another act took these numbers while this one could not be read
         if same is not None and not mine and known.nonce is not None:

@@ -95,17 +95,21 @@ class Unread:
 
 
 def unseal(raw: bytes, agency_keys: Mapping[bytes, AgencyPrivateKey], retired: frozenset[bytes]) -> Read | Unread:
-    """Open and decode a verified envelope; what was made for a later schema is not judged by this one, however often it is read."""
+    """Open and decode a verified envelope; what was made for a later schema is not judged by this one, however often it is read.
+
+    A destroyed key comes first: no upgrade would ever open it, so its device must seal it again.
+    """
     try:
-        if read_header(raw).schema > SCHEMA:
+        header = read_header(raw)
+        if header.key_id in retired:
+            return Unread(Outcome.REFUSED, ProblemCode.KEY_RETIRED)
+        if header.schema > SCHEMA:
             return Unread(Outcome.STORED, ProblemCode.UNKNOWN_VERSION)
         payload = open_(raw, agency_keys)
         return Read(decode(payload), payload)
     except UnknownVersion:
         return Unread(Outcome.STORED, ProblemCode.UNKNOWN_VERSION)
-    except UnknownKey as error:
-        if error.key_id in retired:
-            return Unread(Outcome.REFUSED, ProblemCode.KEY_RETIRED)
+    except UnknownKey:
         return Unread(Outcome.STORED, ProblemCode.UNKNOWN_KEY)
     except (DamagedCiphertext, Malformed):
         return Unread(Outcome.REFUSED, ProblemCode.DAMAGED)

@@ -54,9 +54,10 @@ def test_a_session_ends_when_idle_when_old_at_sign_out_and_with_its_person(agenc
         assert sessions.check(old) is not None
         agency.clock.go(minutes=29)
     assert sessions.check(old) is None
-    out = signed_in(sessions).token
+    out, other = signed_in(sessions).token, signed_in(sessions).token
     sessions.end(out)
     assert sessions.check(out) is None
+    assert sessions.check(other) is not None, "one sign-out ends one session"
     theirs = signed_in(sessions).token
     agency.accounts.set_active("sup", False)
     assert sessions.check(theirs) is None

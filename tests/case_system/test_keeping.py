@@ -247,7 +247,10 @@ def test_the_feed_is_shortened_and_old_cursors_begin_anew(agency: Agency) -> Non
     away.pull()
     for n in range(5):
         officer.send(officer.amend(told.referral_id, base=n + 1, incident_number=f"26C0000{n}"))
-    agency.clock.go(seconds=FEED_KEPT.total_seconds() + 1)
+    agency.clock.go(seconds=FEED_KEPT.total_seconds() - 1)
+    assert upkeep(agency).feed_rows == 0
+    assert agency.rows(select(schema.ledger.c.feed_floor))[0]["feed_floor"] == 0, "what is young enough stays whole"
+    agency.clock.go(seconds=2)
     officer.send(officer.amend(told.referral_id, base=6, incident_number="26C99999"))
     rows = len(agency.rows(select(schema.feed)))
     assert upkeep(agency).feed_rows > 0

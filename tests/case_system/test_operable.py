@@ -47,6 +47,7 @@ def test_an_option_beats_the_environment_which_beats_the_default() -> None:
     assert setting("port", None, environment) == 9000
     assert setting("port", None, {}) == 8700
     assert setting("host", None, environment) == "127.0.0.1"
+    assert setting("push_contact", None, {}) is None, "a setting without a default is none, not a word"
 
 
 @pytest.mark.parametrize(

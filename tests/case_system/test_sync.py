@@ -130,6 +130,30 @@ def test_a_step_waits_a_day_for_an_earlier_one_and_is_then_judged(agency: Agency
     assert mine.referrals[told.referral_id].revision == 2
 
 
+def test_a_step_that_came_before_its_referral_waits_no_longer_than_others(agency: Agency) -> None:
+    """Found by T1 (case 27511): after a restore a step came first, its referral second, and what lay between never."""
+    officer, told = agency.device("o1"), arrest()
+    (receipt,) = officer.send(officer.amend(told.referral_id, 7, language="es"))
+    assert (receipt.outcome, receipt.code) == (Outcome.STORED, ProblemCode.REFERRAL_UNKNOWN)
+    officer.send(officer.create(told))
+    waits = [(row["code"], row["outcome"]) for row in agency.rows(select(schema.operations)) if row["op"] == "amend"]
+    assert waits == [("waiting_for_earlier", "stored")]
+    agency.clock.go(hours=24)
+    assert agency.service.end_waiting() == 1
+    assert officer.pull().receipts[receipt.op_id].outcome is Outcome.ACCEPTED
+
+
+def test_a_step_that_could_not_be_read_is_found_by_its_referral_once_it_can(agency: Agency) -> None:
+    officer, told, missing = agency.device("o1"), arrest(), AgencyPrivateKey.generate()
+    step = officer.operation(Op.AMEND, told.referral_id, Amend(changes={"language": "es"}), base=1)
+    (receipt,) = officer.send(officer.seal(step, agency=missing.public()))
+    agency.keys.agency_keys = {**agency.keys.agency_keys, missing.key_id: missing}
+    assert agency.service.reread() == 0, "its referral is not there"
+    officer.send(officer.create(told))
+    assert officer.pull().receipts[receipt.op_id].outcome is Outcome.ACCEPTED
+    assert agency.service.reread() == 0
+
+
 def test_a_step_that_waited_a_day_and_does_not_fit_needs_a_person(agency: Agency) -> None:
     officer, manager, told = agency.device("o1"), agency.device("cm1"), arrest()
     officer.send(officer.create(told))
@@ -140,6 +164,17 @@ def test_a_step_that_waited_a_day_and_does_not_fit_needs_a_person(agency: Agency
     agency.clock.go(hours=24)
     assert agency.service.end_waiting() == 1
     assert manager.pull().receipts[receipt.op_id].outcome is Outcome.NEEDS_ATTENTION
+
+
+def test_what_a_newer_app_sealed_for_a_destroyed_key_is_sealed_again(agency: Agency) -> None:
+    """Found by T1 (case 25091): it was kept for an upgrade that could never open it."""
+    officer, told = agency.device("o1"), arrest()
+    old = agency.keys.newest
+    payload = encode(officer.operation(Op.CREATE, told.referral_id, Create(referral=told)))
+    agency.keys.rotate()
+    agency.keys.retire(old.key_id.hex())
+    (receipt,) = officer.send(officer.seal_bytes(payload, schema=2, agency=old))
+    assert (receipt.outcome, receipt.code) == (Outcome.REFUSED, ProblemCode.KEY_RETIRED)
 
 
 def test_a_retired_key_asks_for_sealing_again_and_the_act_counts_once(agency: Agency) -> None:

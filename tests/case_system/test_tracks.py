@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,11 @@ from sqlalchemy import select
 from case_system.casefile import CaseFile
 from case_system.matters import ADVICE, FLAG_ADVICE, Attention, Trouble
 from case_system.store import schema
-from referral.codec import parse
+from referral.codec import from_wire, parse
 from referral.custody import CustodyEnd
 from referral.decisions import DuplicateDecision, JudgeDuplicate, Resolution, Resolve
 from referral.lifecycle import Episode, Handoff, Release, Review
-from referral.model import Birth, Person, ReferralId, UserId, Whereabouts
+from referral.model import Birth, Person, Place, ReferralId, UserId, Whereabouts
 from referral.operations import (
     Close,
     CloseReason,
@@ -354,6 +355,71 @@ def test_three_tries_that_reach_nobody_count_as_out_of_touch(agency: Agency) -> 
     assert Flag.OUT_OF_TOUCH in the_file(agency, here).record.flags
     tried(True, 5)
     assert Flag.OUT_OF_TOUCH not in the_file(agency, here).record.flags
+
+
+def test_whoever_clears_out_of_touch_gives_three_new_tries(agency: Agency) -> None:
+    _, here = sent(agency)
+    missed = Contact(at=agency.clock(), reached=False)
+    agency.desk("cm1", Op.ACCEPT, here)
+    for _ in range(3):
+        agency.desk("cm1", Op.CONTACT, here, missed)
+    found = Resolve(flag=Flag.OUT_OF_TOUCH, decision=Resolution.FOUND_AGAIN)
+    assert agency.desk("cm1", Op.RESOLVE, here, found).outcome is Outcome.ACCEPTED
+    flagged = []
+    for _ in range(3):
+        agency.desk("cm1", Op.CONTACT, here, missed)
+        flagged.append(Flag.OUT_OF_TOUCH in the_file(agency, here).record.flags)
+    assert flagged == [False, False, True]
+
+
+def test_what_is_reopened_has_no_reason_and_no_pair_any_more(agency: Agency) -> None:
+    _, here = sent(agency)
+    through_intake(agency, agency.device("cm1"), here)
+    agency.admit(here)
+    assert agency.desk("sup", Op.ENROL, here, Enrol()).outcome is Outcome.ACCEPTED
+    agency.desk("sup", Op.CLOSE, here, Close(reason=CloseReason.MOVED))
+    closed = the_file(agency, here).record
+    assert (closed.episode, closed.close_reason, closed.pair) == (Episode.CLOSED, "moved", "west")
+    assert agency.desk("sup", Op.REOPEN, here, Reason(reason="came_back")).outcome is Outcome.ACCEPTED
+    record = the_file(agency, here).record
+    assert (record.episode, record.close_reason, record.pair, record.pair_why) == (Episode.OPEN, None, None, None)
+
+
+def test_a_review_that_begins_again_rings_the_prosecutor_again(agency: Agency) -> None:
+    _, here = sent(agency)
+
+    def rounds() -> set[int]:
+        n = schema.notices
+        rows = agency.rows(select(n.c.round).where(n.c.kind == NoticeKind.SAO_REVIEW.value, n.c.recipient == "sao1"))
+        return {row["round"] for row in rows}
+
+    agency.desk("sao1", Op.SAO_DECLINE, here)
+    once = rounds()
+    assert agency.desk("sup", Op.SEND_TO_SAO, here, Reason(reason="new_facts")).outcome is Outcome.ACCEPTED
+    assert rounds() > once
+
+
+def test_flags_follow_what_is_corrected(agency: Agency) -> None:
+    inside = {"text": "300 W Lexington St", "lat": 39.2915, "lon": -76.6203, "source": "picked"}
+    outside = {"text": "Far Away Rd", "lat": 39.36, "lon": -76.7, "source": "picked"}
+    officer, here = sent(agency, place=from_wire(Place, outside))
+    assert Flag.OUTSIDE_ZONE in the_file(agency, here).record.flags
+    officer.send(officer.amend(here, place=inside))
+    assert Flag.OUTSIDE_ZONE not in the_file(agency, here).record.flags
+    officer.send(officer.amend(here, base=2, place=outside))
+    assert Flag.OUTSIDE_ZONE in the_file(agency, here).record.flags
+
+
+def test_the_same_form_sent_as_new_once_more_changes_nothing_and_another_is_looked_at(agency: Agency) -> None:
+    officer = agency.device("o1")
+    told = arrest(person=ROBIN)
+    officer.send(officer.create(told))
+    for other, outcome in ((told, Outcome.ACCEPTED), (replace(told, language="es"), Outcome.NEEDS_ATTENTION)):
+        assert officer.send(officer.create(other))[0].outcome is outcome
+        record = the_file(agency, told.referral_id).record
+        assert (Flag.PARALLEL_UPDATE in record.flags) is (outcome is Outcome.NEEDS_ATTENTION)
+        assert record.referral is not None
+        assert record.referral.language is None
 
 
 # ------------------------------------------------------------------------------------------------ likenesses

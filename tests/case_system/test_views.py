@@ -21,6 +21,8 @@ from referral.operations import (
     Enrol,
     Intake,
     Met,
+    NotCompleted,
+    NotCompletedReason,
     Op,
     ReleaseEvent,
     ReleaseOfInformation,
@@ -70,6 +72,18 @@ def test_an_officer_sees_nothing_clinical_and_no_person(agency: Agency) -> None:
     }  # fmt: skip
     wire = canonical(to_wire(seen)).decode()
     assert not [canary for canary in CANARIES if canary in wire]
+
+
+def test_an_officer_sees_how_far_the_handoff_is(agency: Agency) -> None:
+    officer, manager = agency.device("o1"), agency.device("cm1")
+    told = arrest()
+    officer.send(officer.create(told))
+    assert officer.pull().referrals[told.referral_id].handoff is Handoff.OFFERED
+    manager.send(manager.reason(Op.ACCEPT, told.referral_id))
+    assert officer.pull().referrals[told.referral_id].handoff is Handoff.ACCEPTED
+    nobody = NotCompleted(reason=NotCompletedReason.LEFT)
+    manager.send(manager.seal(manager.operation(Op.NOT_COMPLETED, told.referral_id, nobody, base=2)))
+    assert officer.pull().referrals[told.referral_id].handoff is Handoff.NOT_COMPLETED
 
 
 def test_met_shows_once_the_officer_said_so_too(agency: Agency) -> None:

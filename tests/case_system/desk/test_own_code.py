@@ -45,7 +45,8 @@ async def test_the_first_sign_in_leads_to_the_code_and_the_next_one_asks_for_it(
     assert agency.rows(select(schema.users.c.totp).where(schema.users.c.user_id == "cm1"))[0]["totp"] is None
     page = (await client.get("/desk/code")).text
     used = code_at(secret_of(page), agency.clock())
-    assert "is set up" in await prove(client, page, used)
+    told = await prove(client, page, used)
+    assert ("is set up" in told, "does not fit" in told) == (True, False)
     assert secret_of(page) not in (await client.get("/desk/code")).text
     fresh = browser(app)
     assert (await fresh.post("/desk/in", data={"user": "cm1", "password": PASSWORD})).status_code == 403
@@ -66,7 +67,7 @@ async def test_where_a_code_is_required_a_password_alone_opens_no_page_and_press
     assert (await client.get("/desk/board")).status_code == 401
     answer = await client.post("/desk/do", data=form_of(page) | {"name": "accept", "referral_id": "r1"})
     assert answer.url.path == "/desk/code"
-    assert await prove(client, page, code_at(secret_of(page), agency.clock()))
+    assert "does not fit" not in await prove(client, page, code_at(secret_of(page), agency.clock()))
     assert "My work" in (await client.get("/desk")).text
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from case_system.keyfolder import KeyFolder
 from case_system.notify.channels import AppriseChannels, BadChannel
 from case_system.notify.webpush import PushServices, WebPush
 from case_system.notify.wording import wake_up
+from case_system.store import schema
 from case_system.ways import Fault, Way
 from referral.views import NoticeKind
 from tests.support.agency import Agency
@@ -122,5 +124,8 @@ def test_a_subscription_that_has_ended_is_dropped(tmp_path: Path, service: PushS
         for one in agency.take(book):
             book.sent(one, agency.clock(), channels.send([Way(channel_id=w.channel_id, url=w.url) for w in one.ways], RING))  # fmt: skip
     assert len(browser.payloads) == 1
-    assert [c.active for c in agency.channels.listed("cm1")] == [False]
+    (channel,) = agency.channels.listed("cm1")
+    assert not channel.active
+    gone = [row for row in agency.rows(select(schema.audit)) if row["action"] == "channel_gone"]
+    assert [(row["actor"], row["object_id"]) for row in gone] == [("system", channel.channel_id)]
     agency.engine.dispose()

@@ -95,6 +95,20 @@ def test_the_wait_list_stands_in_the_order_of_intake(office: Office, agency: Age
     assert all(line.full for line in board.pairs)
 
 
+def test_places_are_counted_in_pairs_that_work_and_have_people(office: Office, agency: Agency) -> None:
+    def free(**west: object) -> tuple[int, list[str]]:
+        with transaction(agency.engine, write=True) as db:
+            db.execute(update(schema.pairs).where(schema.pairs.c.pair == "west").values(west))
+        board = office.caseloads.board(SUP)
+        return board.free, [u.user_id for line in board.pairs if line.pair == "west" for u in line.people]
+
+    assert free(enrolled=20) == (8 + 28, ["cm1", "p1"])
+    assert free(enrolled=29) == (28, ["cm1", "p1"]), "nobody has less than no place"
+    assert free(enrolled=20, peer=None) == (8 + 28, ["cm1"])
+    assert free(case_manager=None) == (28, [])
+    assert free(case_manager="cm1", active=False) == (28, ["cm1"])
+
+
 # ------------------------------------------------------------------------------------------------ searching
 def test_a_search_finds_what_is_in_sight_and_each_hit_is_a_look(office: Office, agency: Agency) -> None:
     mine, other, talk = named("José Núñez-Sample", "mine"), named("Testa Other", "other"), social("talk", person=Person(name="Jose Nunez Sample"))  # fmt: skip
@@ -183,7 +197,10 @@ def test_the_trail_tells_who_saw_and_who_did_and_is_read_openly(office: Office, 
             x.action for x in page.lines if x.actor != "adm"
         ] == ["look", "create"]  # fmt: skip
     assert {x.actor for x in office.trail.page(ADM, by="sao1").lines} == {"sao1"}
+    saw = {(x.actor, x.action): x.saw for x in office.trail.page(ADM, about="made").lines}
+    assert (saw["sao1", "look"], saw["o1", "create"]) == (True, False)
     assert ("adm", "made", "done") in trail(agency, "trail")
+    assert ("adm", "sao1", "done") in trail(agency, "trail"), "whose deeds were read is written down, too"
     assert office.trail.page(ADM, about="no such thing".replace(" ", "-")).lines == ()
     assert refused(lambda: office.trail.page(ADM, about="Testa Trail")) == "not_found"
     assert refused(lambda: office.trail.page(SUP, about="made")) == ProblemCode.NOT_PERMITTED
@@ -229,6 +246,11 @@ def test_the_defender_reads_three_things_under_a_release_and_nothing_without(off
     assert seen.decline.by == "sao1"
     assert not any(word in repr(seen) for word in ("hidden", "Testa"))
     assert [outcome for actor, _, outcome in trail(agency, "look") if actor == "def"] == ["refused", "refused", "refused", "defence"]  # fmt: skip
+    agency.clock.go(days=1)
+    told(agency, arrest("later"))
+    cm.send(cm.reason(Op.ACCEPT, "later"))
+    release(agency, cm, "later", 2, "opd", days=9)
+    assert [c.referral_id for c in office.defenders.clients(DEF)] == ["later", "client"]
     agency.clock.go(days=11)
     assert office.defenders.clients(DEF) == ()
     with pytest.raises(Refused):

@@ -132,6 +132,6 @@ def _nobody_held_up(world: World) -> None:
 def _nothing_ahead_judged(world: World) -> None:
     ahead = {promise.op_id for promise in world.watch.promises.values() if promise.ahead}
     with world.central.engine.connect() as db:
-        rows = db.exec_driver_sql("SELECT op_id, outcome FROM operations").all()
-    judged = [row.op_id for row in rows if row.op_id in ahead and row.outcome != "stored"]
+        rows = db.exec_driver_sql("SELECT op_id, outcome, code FROM operations").all()
+    judged = [r.op_id for r in rows if r.op_id in ahead and r.outcome != "stored" and r.code != "key_retired"]
     world.demand(not judged, "S14: after a restart an operation of a later schema was judged")

@@ -21,6 +21,7 @@ from field_app.sync.machine import UNSENT, State
 from referral.envelope import read_header
 from referral.model import OpId, ReferralId
 from referral.port import Outcome, Receipt, SyncResponse
+from referral.problems import ProblemCode
 from tests.faults.simulation.line import Exchange, receipts_in
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Watch:
                 world.demand(self._answers.setdefault(key, number) == number, "S5: the same operation got two receipts")
             promise = self.promises.get(receipt.op_id)
             if promise is not None and promise.ahead and not world.central.upgraded:
-                parked = receipt.outcome is Outcome.STORED
+                parked = receipt.outcome is Outcome.STORED or receipt.code is ProblemCode.KEY_RETIRED  # not read either
                 world.demand(parked, f"S14: an operation of a later schema was judged ({receipt.outcome.value})")
         sent = {read_header(envelope).op_id.hex() for envelope in exchange.request.envelopes}
         world.demand(sent <= {r.op_id for r in answer.results}, "S6: an envelope has no result")
