@@ -135,18 +135,25 @@ def _with_a_person(world: World, referral_id: str) -> bool:
 
 
 def nothing_doubled(world: World, truth: Truth) -> None:
-    """S3, S10: each act counted once in its referral's revision, in one unbroken row of numbers (opening on a call code is the first)."""
-    revisions: dict[str, list[int]] = defaultdict(list)
+    """S3, S10: each act counted once in its referral's revision, in one unbroken row of numbers (opening on a call code is the first).
+
+    What was done under the id of a handoff that a referral has taken over counts in that referral from then on.
+    """
+    revisions: dict[str, Counter[int]] = defaultdict(Counter)
     for paper in truth.papers:
         if paper["revision"] is not None and paper["nonce"] is not None:
-            revisions[paper["referral_id"]].append(paper["revision"])
+            revisions[paper["referral_id"]][paper["revision"]] += 1
     for referral in truth.referrals:
         if referral["merged_into"] is not None:
             continue
-        counted = sorted(revisions[referral["referral_id"]])
+        taken_over = [r for r in truth.referrals if r["merged_into"] == referral["referral_id"]]
+        counted, due = Counter[int](), Counter[int]()
+        for one in (referral, *taken_over):
+            counted += revisions[one["referral_id"]]
+            due += Counter(range(1 + one["provisional"], one["revision"] + 1))
         world.demand(
-            counted == list(range(1 + referral["provisional"], referral["revision"] + 1)),
-            f"S3: effects and receipts disagree: {counted} of {referral['revision']}",
+            counted == due,
+            f"S3: effects and receipts disagree: {sorted(counted.elements())} of {sorted(due.elements())}",
         )
 
 
