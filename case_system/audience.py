@@ -1,8 +1,9 @@
 """How people stand to a referral, and who reads it: the facts that the table of `grants.py` is asked with.
 
 Deny by default. An officer sees what they referred. While a handoff waits, those who are rung see it; once someone has
-accepted, that person and the other half of their pair; after enrolment the pair. An unnamed tally has no reader beside the
-officer. Supervisors and reviewers work on the pages, whose reading is audited, not through this list.
+accepted, that person and the other half of their pair; after enrolment the pair. Who stands in for somebody who is away stands where
+they stand, as long as they are away: at the desk, where this is asked at each look, and not on a device, which would have to be told
+when it ends. An unnamed tally has no reader beside the officer. Supervisors and reviewers work on the pages, whose reading is audited, not through this list.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def stands(person: User, record: Record, rung: frozenset[UserId], world: World) 
         return frozenset(found)
     if record.kind is Kind.ARREST and not record.provisional:
         found.add(Relation.REVIEWS)
-    if person.user_id in staff(record, rung, world):
+    held = staff(record, rung, world)
+    if person.user_id in held or any(world.away.get(who) == person.user_id for who in held):
         found.add(Relation.HOLDS)
     if record.handoff in WAITS_FOR_SOMEONE:
         found.add(Relation.WAITS)

@@ -18,8 +18,8 @@ from case_system.store import exports, schema
 from case_system.store.roster import Roster
 from referral.lifecycle import Role
 from referral.model import Birth, Person, ReferralId, UserId
-from referral.operations import Close, CloseReason, Intake, Met, Op, Reason
-from referral.port import Outcome
+from referral.operations import Close, CloseReason, Contact, Intake, Met, Op, Reason
+from referral.port import Outcome, Refused
 from referral.views import Happening
 from tests.support.agency import MONDAY_NIGHT, Agency
 from tests.support.device import arrest
@@ -142,6 +142,34 @@ def test_a_cover_is_rung_in_place_of_who_is_away_also_in_the_persons_own_pair(ag
     assert why_offered(agency, again.referral_id) == ["own_pair"]
     assert roster.clear_away("cm1") == 1
     assert roster.absences() == []
+
+
+def test_a_cover_stands_at_the_desk_where_who_is_away_stands_and_no_longer_than_that(
+    agency: Agency, roster: Roster
+) -> None:
+    officer, own, cover = agency.device("o1"), agency.device("cm1"), agency.device("cm2")
+    here = ReferralId("here")
+    officer.send(officer.create(arrest(here, person=Person(name="Robin Sample"))))
+    own.send(own.reason(Op.ACCEPT, here))
+
+    def at_desk(user: str) -> tuple[bool, Outcome]:
+        """Whether it lies on their desk, and what becomes of a word that the person was met."""
+        listed = here in {r.referral_id for r in agency.service.board(UserId(user)).records("with_you", "overdue")}
+        return listed, agency.desk(user, Op.CONTACT, here, Contact(at=agency.clock(), reached=True)).outcome
+
+    assert (at_desk("cm1"), at_desk("cm2")) == ((True, Outcome.ACCEPTED), (False, Outcome.REFUSED))
+    now = agency.clock.go(minutes=5)
+    roster.set_away("cm1", now, now + HOUR, cover="cm2")
+    assert at_desk("cm2") == (True, Outcome.ACCEPTED)
+    seen = agency.service.look(UserId("cm2"), here)
+    assert seen.referral is not None
+    assert seen.referral.person.name == "Robin Sample"
+    assert here not in cover.pull().referrals, "a device would keep it when the absence is over"
+    assert at_desk("p2") == (False, Outcome.REFUSED)
+    agency.clock.go(hours=1)
+    assert at_desk("cm2") == (False, Outcome.REFUSED)
+    with pytest.raises(Refused):
+        agency.service.look(UserId("cm2"), here)
 
 
 def test_somebody_who_speaks_the_language_is_rung_with_the_pair_on_duty(agency: Agency, roster: Roster) -> None:
