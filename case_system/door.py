@@ -156,7 +156,8 @@ class Door:
 
         overdue: what it waits for will not come any more; it is judged on the record as it is.
         """
-        if paper.raw is None:
+        paper = self.docket.latest(paper)
+        if paper.raw is None or paper.outcome is not Outcome.STORED:  # an earlier one of the same list let it pass
             return False
         read = unseal(paper.raw, self.keys.agency_keys, self.keys.retired)
         if isinstance(read, Unread):

@@ -130,6 +130,18 @@ def test_a_step_waits_a_day_for_an_earlier_one_and_is_then_judged(agency: Agency
     assert mine.referrals[told.referral_id].revision == 2
 
 
+def test_a_step_that_another_one_let_pass_is_not_done_again(agency: Agency) -> None:
+    """Found by T1 (case 94650): of several that had waited a day, the first let the next ones pass, and those were then done twice."""
+    officer, told = agency.device("o1"), arrest()
+    steps = [officer.amend(told.referral_id, base, incident_number=f"26-000{n}") for n, base in enumerate((2, 2, 3))]
+    results = officer.send(officer.create(told), *steps)
+    assert {r.code for r in results[1:]} == {ProblemCode.WAITING_FOR_EARLIER}
+    agency.clock.go(hours=24)
+    agency.service.end_waiting()
+    assert sorted(row["revision"] for row in agency.rows(select(schema.operations))) == [1, 2, 3, 4]
+    assert officer.pull().referrals[told.referral_id].revision == 4
+
+
 def test_a_step_that_came_before_its_referral_waits_no_longer_than_others(agency: Agency) -> None:
     """Found by T1 (case 27511): after a restore a step came first, its referral second, and what lay between never."""
     officer, told = agency.device("o1"), arrest()
