@@ -27,7 +27,7 @@ check: $(STAMP) ## lint, format, types, import contracts, documents (seconds)
 	$(PY) -m pytest -q tests/architecture
 
 test: check ## check, then every test
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+	$(PY) -m pytest -n $(WORKERS) --dist load --maxschedchunk 2
 
 bench: $(STAMP) ## speeds and sizes, against their limits
 	$(PY) -m benchmarks

@@ -15,6 +15,7 @@ from tests.support.chromium import chromium
 from tests.support.flet_ui import PHONE, TABLET, OpenUI, Screen, windows
 from tests.support.postgres import PostgresServer, find_server
 
+LONG = ("tests/journey/", "tests/faults/", "tests/case_system/desk/test_access.py", "tests/field_app/test_web.py")
 SHARED = pytest.StashKey[Path]()
 CONTROLLER = pytest.StashKey[int]()
 
@@ -30,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker where the folder is."""
     node.workerinput.update(lead_shared=str(node.config.stash[SHARED]), lead_controller=os.getpid())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, shuffled as before: begun last, one of them would keep a single worker busy when all others are done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
