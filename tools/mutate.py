@@ -1,10 +1,11 @@
 """Mutation testing (T15): plants one small defect at a time in `referral`, `vault` and `sync`, and counts those that no test notices.
 
-    python -m tools.mutate [--processes N] [--only FILE ...] [PACKAGE ...]
+    python -m tools.mutate [--processes N] [--minutes M] [--only FILE ...] [PACKAGE ...]
 
 The work is mutmut's. This file gives each package a copy of the tree of its own under build/mutation/, so that the tree can
 be edited meanwhile, and runs mutmut there. A run that was stopped goes on where it was: mutmut keeps its verdicts and
-asks again only about functions that changed. After a change of the package's tests, whatever survived is asked again.
+asks again only about functions that changed. After a change of the package's tests, whatever survived is asked again. The verdicts are
+kept in docs/proof/results/, too, so that a run goes on on another machine (tools/verdicts.py).
 
 A mutant is *killed* by a failing test, or by the strict type check that `make check` runs; the table says how many of each. One
 that runs into the time limit counts as killed, too: the test run would not have ended. *Ignored* are the lines marked
@@ -19,9 +20,12 @@ ignored}}, "packages": {package: the same, and score}}. The exit code is 1 when 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -29,9 +33,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import verdicts
+
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "mutation"
 RESULTS = ROOT / "test-results" / "proof" / "mutation.json"
+KEPT = ROOT / "docs" / "proof" / "results"
 NEEDED = 85.0
 COPIED = (
     "referral",
@@ -78,6 +85,11 @@ _TYPES_AS_CHECKED = (
 
 # mutmut's exit codes (mutmut.stats.status_by_exit_code); whatever is not here survived
 _SURVIVED, _KILLED, _TYPES, _TIMEOUT = 0, {1, 3, -11, -9}, {37}, {36, -24, 24, 152, 255}
+_LETTERS: Mapping[int | None, str] = {
+    **dict.fromkeys(_KILLED, "k"),
+    **dict.fromkeys(_TIMEOUT, "o"),
+    **verdicts.LETTERS,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"of {', '.join(PACKAGES)}; else all")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--minutes", type=float, help="stop in a package after this")
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="FILE", help="only these source files, and all of their mutants again"
     )
@@ -94,16 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(chosen) - set(PACKAGES):
         parser.error(f"no such package: {', '.join(sorted(unknown))}")
     failed = False
+    for name in PACKAGES:
+        _restore(name)
     for name in chosen if not options.report else ():
-        failed = not run(name, processes=options.processes, only=options.only) or failed
+        failed = not run(name, processes=options.processes, only=options.only, minutes=options.minutes) or failed
     figures = {name: counted(name) for name in PACKAGES}
     write(figures)
     print(table(figures))
     return int(failed or any(score(total(figures[name].values())) < NEEDED for name in chosen))
 
 
-def run(name: str, *, processes: int, only: Sequence[str] = ()) -> bool:
-    """Bring the package's copy up to date and let mutmut finish it; whether it could."""
+def run(name: str, *, processes: int, only: Sequence[str] = (), minutes: float | None = None) -> bool:
+    """Bring the package's copy up to date and let mutmut finish it, or stop after a time; whether it could work."""
     package, folder = PACKAGES[name], WORK / name
     folder.mkdir(parents=True, exist_ok=True)
     for top in COPIED:
@@ -117,13 +132,25 @@ def run(name: str, *, processes: int, only: Sequence[str] = ()) -> bool:
     words = [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *names]
     with (folder / "mutmut.log").open("w", encoding="utf-8") as log:
         print(f"{name}: mutmut is at work; its own words are in {folder / 'mutmut.log'}", flush=True)
-        done = subprocess.run(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
+        work = subprocess.Popen(words, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        stopped = False
+        try:
+            work.wait(None if minutes is None else 60 * minutes)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt) as stop:
+            stopped = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(work.pid, signal.SIGKILL)  # each verdict is noted as it comes
+            work.wait()
+            if isinstance(stop, KeyboardInterrupt):
+                raise
+        finally:
+            verdicts.keep(_kept(name), folder / "mutants", _tests_digest(folder, package), _LETTERS)
+    if work.returncode and not stopped:
         print(
             f"{name}: mutmut could not run:\n{(folder / 'mutmut.log').read_text(encoding='utf-8')[-2000:]}",
             file=sys.stderr,
         )
-    return done.returncode == 0
+    return stopped or work.returncode == 0
 
 
 def configuration(package: Package) -> str:
@@ -176,13 +203,10 @@ def mirror(source: Path, target: Path) -> None:
 
 def _ask_again(folder: Path, package: Package) -> None:
     """Forget which test reaches what, and who survived if the tests are not those that it survived."""
-    digest = hashlib.sha256()
     for top in package.tests:
-        for path in sorted((folder / top).rglob("*.py")):
-            digest.update(path.read_bytes())
         shutil.rmtree(folder / "mutants" / top, ignore_errors=True)
-    seen = folder / "tests.sha256"
-    same = seen.is_file() and seen.read_text(encoding="ascii") == digest.hexdigest()
+    digest, seen = _tests_digest(folder, package), folder / "tests.sha256"
+    same = seen.is_file() and seen.read_text(encoding="ascii") == digest
     kept = _KILLED | _TYPES | (_TIMEOUT | {_SURVIVED} if same else set())
     (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     for path in (folder / "mutants").rglob("*.py.meta"):
@@ -190,7 +214,27 @@ def _ask_again(folder: Path, package: Package) -> None:
         codes = meta["exit_code_by_key"]
         meta["exit_code_by_key"] = {key: code if code in kept else None for key, code in codes.items()}
         path.write_text(json.dumps(meta, indent=4), encoding="utf-8")
-    seen.write_text(digest.hexdigest(), encoding="ascii")
+    seen.write_text(digest, encoding="ascii")
+
+
+def _tests_digest(folder: Path, package: Package) -> str:
+    digest = hashlib.sha256()
+    for top in package.tests:
+        for path in sorted((folder / top).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _kept(name: str) -> Path:
+    return KEPT / f"T15-{name}.json"
+
+
+def _restore(name: str) -> None:
+    folder = WORK / name
+    if (tests := verdicts.restore(_kept(name), folder / "mutants")) is not None:
+        (folder / "tests.sha256").write_text(tests, encoding="ascii")
+        if not (folder / "setup.cfg").exists():  # else the run would take what was kept for that of other settings
+            (folder / "setup.cfg").write_text(configuration(PACKAGES[name]), encoding="utf-8")
 
 
 def counted(name: str) -> dict[str, Counter[str]]:

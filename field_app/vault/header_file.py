@@ -14,7 +14,7 @@ Must not know: PINs, attempts, what the keys open.
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from field_app.vault.errors import (
@@ -94,28 +94,23 @@ def copy_of(path: Path) -> Path:
 
 def read_header(path: Path) -> Header | None:
     """The header at `path`, or else its copy; None if there is neither. Errors: DamagedHeader, NewerFormat, NotRead."""
-    trouble: DamagedHeader | NotRead | None = None
-    for place in (path, copy_of(path)):
-        try:
-            if (data := read_whole(place)) is not None:
-                return Header.from_bytes(data)
-        except (DamagedHeader, NotRead) as error:
-            trouble = trouble or error
-    if trouble is not None:
-        raise trouble
-    return None
+    return _first_whole(path, read_whole)
 
 
 def mend(path: Path) -> bool:
     """Make header and copy whole and alike; whether the header itself had to be mended. Changes nothing without need.
 
-    What is damaged is set aside first. Errors: DamagedHeader if neither is whole, NewerFormat, NotRead, NotWritten.
+    What is damaged is set aside first. One that cannot be read now may be whole and newer than the other: then nothing is written, and
+    what can be read is used. Errors: DamagedHeader if neither is whole, NewerFormat, NotWritten.
     """
-    if (header := read_header(path)) is None:
+    try:
+        found = {place: read_whole(place) for place in (path, copy_of(path))}
+    except NotRead:
+        return False
+    if (header := _first_whole(path, found.__getitem__)) is None:
         return False
     mended = False
-    for place in (path, copy_of(path)):
-        data = read_whole(place)
+    for place, data in found.items():
         if data == header.to_bytes():
             continue
         if data is not None and not _whole(data):
@@ -136,6 +131,19 @@ def set_aside(path: Path, data: bytes) -> Path:
 def secret_name(header: Header, what: str) -> str:
     """The name in the key store of one of this vault's secrets."""
     return f"vault.{header.vault_id.hex()}.{what}"
+
+
+def _first_whole(path: Path, read: Callable[[Path], bytes | None]) -> Header | None:
+    trouble: DamagedHeader | NotRead | None = None
+    for place in (path, copy_of(path)):
+        try:
+            if (data := read(place)) is not None:
+                return Header.from_bytes(data)
+        except (DamagedHeader, NotRead) as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+    return None
 
 
 def _whole(data: bytes) -> bool:

@@ -7,7 +7,7 @@
                                      number of costs, (cost's name, value)..., salt, device_check))
     file line 1: the header as JSON (sorted keys, no spaces, lower-case hex)   line 2: SHA-256 of line 1 in hex
 
-`canonical(label, ...)` = for the label and each field: length u32 || bytes; integers as u64; all big-endian.
+`canonical(label, ...)` = for the label and each field: length u32 || bytes; integers as i64 (one below 0 is damage); all big-endian.
 `device_check` (HKDF of DK, 16 bytes) tells a foreign device key from a wrong PIN; the second line tells damage from a
 wrong PIN. Without both, a bad sector or a restored phone would count as guesses. A slot's aad is all of the header's
 clear text but the other slots, so that changing the PIN rewraps one slot only. A new field anywhere is a new `format`;

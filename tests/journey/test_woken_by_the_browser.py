@@ -85,12 +85,14 @@ def registration(page: Page) -> tuple[CDPSession, str]:
 
 
 def shown(page: Page, many: int) -> list[dict[str, Any]]:
-    """The notifications that are on the screen, once there are so many."""
-    asked = f"navigator.serviceWorker.getRegistration('{WORKER}').then((r) => r.getNotifications())"
-    page.wait_for_function(f"{asked}.then((all) => all.length === {many})")
-    got: list[dict[str, Any]] = page.evaluate(
-        f"{asked}.then((all) => all.map(({{ title, body, tag, renotify, requireInteraction }}) => ({{ title, body, tag, renotify, requireInteraction }})))"
+    """The notifications that are on the screen, once there are so many: counted and read in one look, since one that is
+    shown again is away for a moment."""
+    seen = page.wait_for_function(
+        f"async () => {{ const registered = await navigator.serviceWorker.getRegistration('{WORKER}');"
+        f" const all = await registered.getNotifications(); return all.length === {many}"
+        " && all.map(({ title, body, tag, renotify, requireInteraction }) => ({ title, body, tag, renotify, requireInteraction })); }"
     )
+    got: list[dict[str, Any]] = seen.json_value()
     return got
 
 

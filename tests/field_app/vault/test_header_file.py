@@ -6,7 +6,7 @@ import pytest
 
 from field_app.vault import files, header_file
 from field_app.vault.door import Destroyed, Unlocked, WrongPin, create_device_chain, open_device_chain
-from field_app.vault.errors import DamagedHeader, NewerFormat, NotWritten
+from field_app.vault.errors import DamagedHeader, NewerFormat, NotRead, NotWritten
 from field_app.vault.header_file import copy_of, mend, read_header
 from field_app.vault.keys import Header
 from field_app.vault.vault import DeviceChain
@@ -75,7 +75,8 @@ def test_a_new_pin_is_in_both(device: Device) -> None:
     assert isinstance(device.unlock(PIN), WrongPin)
 
 
-def test_a_copy_that_a_crash_left_behind_is_brought_in_step(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def changed_with_the_old_copy_left(device: Device, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, bytes]:
+    """A new PIN of which the copy was not told; both files."""
     write = files.write_durably
 
     def full(path: Path, data: bytes) -> None:
@@ -83,13 +84,52 @@ def test_a_copy_that_a_crash_left_behind_is_brought_in_step(device: Device, monk
             raise NotWritten("full", disk_full=True)
         write(path, data)
 
-    old = copy_of(device.header).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(header_file, "write_durably", full)
         assert isinstance(device.change_pin(PIN, "582931"), Unlocked)
-    assert copy_of(device.header).read_bytes() == old
+    return device.header.read_bytes(), copy_of(device.header).read_bytes()
+
+
+def test_a_copy_that_a_crash_left_behind_is_brought_in_step(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, old = changed_with_the_old_copy_left(device, monkeypatch)
+    assert new != old
     assert mend(device.header) is False
-    assert copy_of(device.header).read_bytes() == device.header.read_bytes() != old
+    assert copy_of(device.header).read_bytes() == device.header.read_bytes() == new
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, path: Path, *, times: int) -> None:
+    """Let the next reads of this file fail, as when no file can be opened or its sector is bad."""
+    read, left = files.read_whole, [times]
+
+    def fails(asked: Path) -> bytes | None:
+        if asked == path and left[0]:
+            left[0] -= 1
+            raise NotRead("Too many open files")
+        return read(asked)
+
+    monkeypatch.setattr(header_file, "read_whole", fails)
+
+
+@pytest.mark.parametrize("which", ["header", "copy"])
+def test_one_that_cannot_be_read_now_is_not_written_over(
+    device: Device, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    found = changed_with_the_old_copy_left(device, monkeypatch)
+    with monkeypatch.context() as patch:
+        unreadable(patch, device.header if which == "header" else copy_of(device.header), times=1)
+        assert mend(device.header) is False
+        assert (device.header.read_bytes(), copy_of(device.header).read_bytes()) == found
+    assert mend(device.header) is False
+    assert device.header.read_bytes() == copy_of(device.header).read_bytes() == found[0] != found[1]
+    assert isinstance(device.unlock("582931"), Unlocked)
+
+
+def test_a_sector_that_is_never_read_again_keeps_nobody_out(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreadable(monkeypatch, device.header, times=99)
+    assert mend(device.header) is False
+    assert isinstance(device.unlock(), Unlocked)
+    assert isinstance(device.change_pin(PIN, "582931"), Unlocked)  # which writes it anew, elsewhere on the disk
+    assert copy_of(device.header).read_bytes() == device.header.read_bytes()
 
 
 def test_destruction_reaches_the_copy_first(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
