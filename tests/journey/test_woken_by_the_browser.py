@@ -8,6 +8,7 @@ protocol hands the payload to the service worker, as the maker's service would.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.support.push_service import PushService, push_service
 
 pytestmark = pytest.mark.e2e
 
+PATIENCE_S = 20.0
 WORKER = "/desk/static/push-worker.js"
 SUBSCRIBES = """
   const given = %s, known = () => localStorage.getItem("subscribed");
@@ -80,19 +82,29 @@ def registration(page: Page) -> tuple[CDPSession, str]:
     seen: list[dict[str, Any]] = []
     debugging.on("ServiceWorker.workerRegistrationUpdated", lambda told: seen.extend(told["registrations"]))
     debugging.send("ServiceWorker.enable")
-    page.wait_for_function(f"navigator.serviceWorker.getRegistration('{WORKER}').then((r) => Boolean(r?.active))")
-    return debugging, next(str(one["registrationId"]) for one in seen if not one["isDeleted"])
+    active = f"navigator.serviceWorker.getRegistration('{WORKER}').then((r) => Boolean(r?.active))"
+    deadline = time.monotonic() + PATIENCE_S
+    while not (known := [str(one["registrationId"]) for one in seen if not one["isDeleted"]]) or not page.evaluate(
+        active
+    ):
+        assert time.monotonic() < deadline, "the browser never told of an active worker"
+        page.wait_for_timeout(50)
+    return debugging, known[0]
 
 
 def shown(page: Page, many: int) -> list[dict[str, Any]]:
     """The notifications that are on the screen, once there are so many: counted and read in one look, since one that is
-    shown again is away for a moment."""
-    seen = page.wait_for_function(
-        f"async () => {{ const registered = await navigator.serviceWorker.getRegistration('{WORKER}');"
-        f" const all = await registered.getNotifications(); return all.length === {many}"
-        " && all.map(({ title, body, tag, renotify, requireInteraction }) => ({ title, body, tag, renotify, requireInteraction })); }"
+    shown again is away for a moment. (`wait_for_function` does not wait for what a promise holds.)"""
+    look = (
+        f"navigator.serviceWorker.getRegistration('{WORKER}').then((r) => r.getNotifications()).then((all) => "
+        "all.map(({ title, body, tag, renotify, requireInteraction }) => ({ title, body, tag, renotify, requireInteraction })))"
     )
-    got: list[dict[str, Any]] = seen.json_value()
+    got: list[dict[str, Any]] = page.evaluate(look)
+    deadline = time.monotonic() + PATIENCE_S
+    while len(got) != many and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+        got = page.evaluate(look)
+    assert len(got) == many
     return got
 
 
