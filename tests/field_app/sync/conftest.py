@@ -10,6 +10,7 @@ import pytest
 
 from field_app.sync.http import HttpCaseSystem
 from tests.field_app.sync.rig import NOON, Rig, memory_rig
+from tests.field_app.sync.watched import PATIENCE, Watched
 from tests.support.http_front import serve
 from tests.support.memory_case_system import MemoryCaseSystem
 
@@ -34,3 +35,13 @@ def rig(tmp_path: Path, server: MemoryCaseSystem, request: pytest.FixtureRequest
         yield made
         carrier.close()
         made.store.close()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, server: MemoryCaseSystem) -> Iterator[Watched]:
+    """A worker beside its case system."""
+    rig = memory_rig(tmp_path, server)
+    made = Watched(rig, server)
+    yield made
+    assert made.worker.stop(PATIENCE)
+    rig.store.close()

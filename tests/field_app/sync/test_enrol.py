@@ -88,23 +88,35 @@ def test_a_link_names_server_and_code() -> None:
     assert PLAIN not in repr(asked)
 
 
+NO_LINK, NOT_ONE = "this is not an enrolment link", "an enrolment link names one server and one code"
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "sentence"),
     [
-        "",
-        "https://lead.example",
-        "lead://enrol",
-        f"lead://enrol?code={CODE}",
-        "lead://enrol?server=https://lead.example",
-        f"lead://other?server=https://lead.example&code={CODE}",
-        f"lead://enrol?server=http://lead.example&code={CODE}",
-        f"lead://enrol?server=https://a.example&server=https://b.example&code={CODE}",
-        f"lead://enrol/x?server=https://lead.example&code={CODE}",
+        ("", NO_LINK),
+        ("https://lead.example", NO_LINK),
+        ("lead://enrol", NOT_ONE),
+        (f"lead://enrol?code={CODE}", NOT_ONE),
+        ("lead://enrol?server=https://lead.example", NOT_ONE),
+        (f"lead://other?server=https://lead.example&code={CODE}", NO_LINK),
+        (f"lead://enrol?server=http://lead.example&code={CODE}", "https"),
+        (f"lead://enrol?server=https://a.example&server=https://b.example&code={CODE}", NOT_ONE),
+        (f"lead://enrol/x?server=https://lead.example&code={CODE}", NO_LINK),
+        (f"lead://enrol/X?server=https://lead.example&code={CODE}", NO_LINK),
     ],
 )
-def test_any_other_link_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+def test_any_other_link_is_refused_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as told:
         parse_link(text)
+    if sentence == "https":
+        assert sentence in str(told.value)
+    else:
+        assert str(told.value) == sentence
+
+
+def test_a_slash_after_the_name_of_the_link_means_nothing() -> None:
+    assert parse_link(f"lead://enrol/?server=https://lead.example&code={CODE}").code == PLAIN
 
 
 def run(server: object) -> object:
@@ -143,20 +155,33 @@ class Changed:
         return self.inner.sync(token, request)
 
 
+NO_KEY, OTHER_ID = "the agency's key is not a key", "the agency's key does not have the id it was given"
+NO_SERVER_KEY, NO_ID = "the case system's key is not a key", "the agency has no valid id"
+NO_TOKENS = "the answer gives no tokens (not_signed_in)"
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "sentence"),
     [
-        lambda e: replace(e, server_key=b"\x04" + bytes(64)),
-        lambda e: replace(e, server_key=b""),
-        lambda e: replace(e, agency_key=replace(e.agency_key, public_key=b"")),
-        lambda e: replace(e, agency_key=replace(e.agency_key, key_id="00" * 8)),
-        lambda e: replace(e, agency="11"),
-        lambda e: replace(e, agency="zz" * 8),
-        lambda e: replace(e, append_token=""),
-        lambda e: replace(e, read_token=""),
-        lambda e: replace(e, append_token=e.read_token),
+        (lambda e: replace(e, server_key=b"\x04" + bytes(64)), NO_SERVER_KEY),
+        (lambda e: replace(e, server_key=b""), NO_SERVER_KEY),
+        (lambda e: replace(e, agency_key=replace(e.agency_key, public_key=b"")), NO_KEY),
+        (lambda e: replace(e, agency_key=replace(e.agency_key, key_id="00" * 8)), OTHER_ID),
+        (lambda e: replace(e, agency="11"), NO_ID),
+        (lambda e: replace(e, agency="zz" * 8), NO_ID),
+        (lambda e: replace(e, agency="XX" * 8), NO_ID),
+        (lambda e: replace(e, append_token=""), NO_TOKENS),
+        (lambda e: replace(e, read_token=""), NO_TOKENS),
+        (lambda e: replace(e, append_token=e.read_token), NO_TOKENS),
     ],
 )
-def test_an_answer_that_contradicts_itself_binds_nothing(change: Callable[[Enrolment], Enrolment]) -> None:
-    with pytest.raises(NotTheAgency):
+def test_an_answer_that_contradicts_itself_binds_nothing(
+    change: Callable[[Enrolment], Enrolment], sentence: str
+) -> None:
+    with pytest.raises(NotTheAgency) as told:
         run(Changed(change))
+    assert str(told.value) == sentence
+
+
+def test_the_id_of_an_agency_may_hold_every_digit() -> None:
+    assert run(Changed(lambda enrolment: replace(enrolment, agency="0123456789abcdef")))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,11 @@ class Stream:
         self.lines: list[list[bytes] | None] = []  # one list for each connection; None: refuse it
         self.hold = threading.Event()
         self.url = ""
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.status = 200
+        self.kind: str | None = "text/event-stream; charset=utf-8"
+        self.more: dict[str, str] = {}
 
     def wake(self, *, at_once: bool = False) -> None:
         with self.told:
@@ -36,17 +43,21 @@ class Stream:
 
 
 @contextmanager
-def streaming() -> Iterator[Stream]:
+def streaming(pair: tuple[Path, Path] | None = None) -> Iterator[Stream]:
     stream = Stream()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             with stream.told:
+                stream.paths.append(self.path)
+                stream.headers.append({name.lower(): value for name, value in self.headers.items()})
                 stream.asked.append(self.headers.get("Authorization"))
                 lines = stream.lines.pop(0) if stream.lines else []
                 stream.told.notify_all()
-            self.send_response_only(200 if lines is not None else 503)
-            self.send_header("Content-Type", "text/event-stream; charset=utf-8" if lines is not None else "text/html")
+            self.send_response_only(stream.status if lines is not None else 503)
+            kind = stream.kind if lines is not None else "text/html"
+            for name, value in (({} if kind is None else {"Content-Type": kind}) | stream.more).items():
+                self.send_header(name, value)
             self.end_headers()
             for line in lines or ():
                 self.wfile.write(line + b"\n")
@@ -64,7 +75,11 @@ def streaming() -> Iterator[Stream]:
             """The other side left."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    stream.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if pair is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    stream.url = f"{'http' if pair is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield stream

@@ -75,10 +75,29 @@ def test_an_unknown_outcome_is_no_result_and_an_unknown_code_no_code() -> None:
     assert (receipt.outcome, receipt.code) == ("refused", None)
 
 
-@pytest.mark.parametrize("document", [None, [], "x", {}, {"epoch": "e1"}, wire(results=3), wire(changes={"a": 1})])
-def test_what_is_no_answer_is_refused(document: Any) -> None:
-    with pytest.raises(FieldError):
+@pytest.mark.parametrize(
+    ("document", "field", "said"),
+    [
+        (None, "", "is not an object"),
+        ([], "", "is not an object"),
+        ("x", "", "is not an object"),
+        ({}, "", None),
+        ({"epoch": "e1"}, "", None),
+        (wire(results=3), "results", "is not a list"),
+        (wire(changes={"a": 1}), "changes", "is not a list"),
+    ],
+)
+def test_what_is_no_answer_is_refused(document: Any, field: str, said: str | None) -> None:
+    with pytest.raises(FieldError) as told:
         read_response(document)
+    if said is not None:
+        assert (told.value.field, told.value.message) == (field, said)
+
+
+def test_what_cannot_be_read_is_counted() -> None:
+    gone = {"seq": 1, "kind": "gone", "referral_id": "r1"}
+    response = read_response(wire(changes=[gone, {"seq": 2, "kind": "weather"}, {**gone, "seq": 3}, 7]))
+    assert ([change.seq for change in response.changes], response.unread) == ([1, 3], 2)
 
 
 def test_what_was_heard_cannot_be_said_from_outside() -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,87 +13,11 @@ from field_app.courier import connection_of
 from field_app.snapshot import Connection
 from field_app.sync.lock import FolderLock
 from field_app.sync.machine import State
-from field_app.sync.worker import Worker
-from referral.port import Outcome, Refused, SyncRequest
+from referral.port import Outcome, SyncRequest
 from referral.problems import ProblemCode
-from tests.field_app.sync.rig import NOON, Rig, memory_rig
+from tests.field_app.sync.rig import NOON
+from tests.field_app.sync.watched import PATIENCE, Watched, asleep, refuse
 from tests.support.memory_case_system import MemoryCaseSystem
-
-PATIENCE = 20.0
-
-
-class Watched:
-    """A worker on a device, and a condition that is told of every change and every request."""
-
-    def __init__(self, rig: Rig, server: MemoryCaseSystem) -> None:
-        self.rig, self.server = rig, server
-        self.told = threading.Condition()
-        self.worker = Worker(
-            engine=rig.engine, lock=FolderLock(rig.folder / "sync.lock"), now=lambda: rig.now, changed=self.changed
-        )
-        server.after = self.answered
-
-    def answered(self, response: object) -> None:
-        self.changed()
-
-    def changed(self) -> None:
-        with self.told:
-            self.told.notify_all()
-
-    def until(self, true: Callable[[], bool]) -> None:
-        """Return once it is true; it is looked at after every change."""
-        with self.told:
-            assert self.told.wait_for(true, PATIENCE), f"still not, after {len(self.server.requests)} requests"
-
-    def requests(self) -> int:
-        return len(self.server.requests)
-
-    def rested(self) -> int:
-        """The number of requests once the worker is idle."""
-        self.until(lambda: self.idle())
-        return self.requests()
-
-    def connection(self) -> Connection:
-        return connection_of(self.worker.state())
-
-    def idle(self) -> bool:
-        return self.connection() is not Connection.SYNCING and self.requests() > 0
-
-
-@pytest.fixture
-def server() -> MemoryCaseSystem:
-    return MemoryCaseSystem(now=NOON)
-
-
-@pytest.fixture
-def watched(tmp_path: Path, server: MemoryCaseSystem) -> Iterator[Watched]:
-    rig = memory_rig(tmp_path, server)
-    made = Watched(rig, server)
-    yield made
-    assert made.worker.stop(PATIENCE)
-    rig.store.close()
-
-
-@contextmanager
-def asleep(watched: Watched) -> Iterator[list[float]]:
-    """Collects how long the worker's thread decided to sleep."""
-    slept: list[float] = []
-    inner = watched.worker._sleep
-
-    def sleep(seconds: float | None, *args: object, **named: object) -> None:
-        slept.append(-1.0 if seconds is None else seconds)
-        watched.changed()
-        inner(seconds, *args, **named)
-
-    watched.worker._sleep = sleep  # type: ignore[method-assign]
-    yield slept
-
-
-def refuse(code: ProblemCode, retry_after_s: float | None = None) -> Callable[[SyncRequest], None]:
-    def before(request: SyncRequest) -> None:
-        raise Refused(code, retry_after_s=retry_after_s)
-
-    return before
 
 
 def test_it_says_hello_at_start_and_an_idle_worker_makes_no_request(watched: Watched) -> None:
@@ -165,7 +86,9 @@ def test_a_failure_sets_a_wait_that_news_respect_and_a_tap_does_not(watched: Wat
         assert state.next_try > NOON
         asked = watched.requests()
         server.before = None
+        before = len(slept)
         watched.worker.wake()
+        watched.until(lambda: len(slept) > before)
         assert watched.requests() == asked
         watched.worker.wake(at_once=True)
         watched.until(lambda: watched.rig.state(op_id) is State.ACCEPTED)
@@ -222,6 +145,7 @@ def test_an_error_of_our_own_is_recorded_and_the_thread_lives_on(
         watched.until(lambda: len(slept) > 0)
         assert slept[0] == 60
         assert "LookupError" in caplog.text
+        assert caplog.records[0].getMessage() == "a round of the delivery failed"
         server.before = None
         watched.worker.wake(at_once=True)
         watched.until(lambda: watched.rig.state(op_id) is State.ACCEPTED)
@@ -288,7 +212,7 @@ def test_stopped_it_asks_nothing_more_and_leaves_nobody_waiting(watched: Watched
     assert watched.requests() == before
     watched.rig.save()
     assert watched.worker.sync_now().accepted == 1  # by whoever asks
-    with pytest.raises(RuntimeError, match="runs already"):
+    with pytest.raises(RuntimeError, match=r"^the worker runs already$"):
         watched.worker.start()
 
 
