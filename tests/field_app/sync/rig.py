@@ -94,6 +94,8 @@ class Rig:
     kill: str = ""
     seed: int = 1
     reseals: bool = True
+    generation: int | None = None
+    pack: str | None = None
     obeyed: list[DeviceOrders] = field(default_factory=list)
     installed: list[PackDelivery] = field(default_factory=list)
     plain: dict[OpId, Operation] = field(default_factory=dict)
@@ -135,6 +137,8 @@ class Rig:
             append_token=self.append_token,
             read_token=self.read_token if self.unlocked else None,
             app=self.app,
+            generation=self.generation,
+            pack=self.pack,
         )
 
     @contextmanager

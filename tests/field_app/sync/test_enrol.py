@@ -35,29 +35,43 @@ def test_an_address_is_https_or_this_machine(text: str, address: str) -> None:
     assert server_address(text) == address
 
 
+BEGINS, NO_PORT = "the server's address begins with https://", "the server's address has no valid port"
+MORE = "the server's address holds more than host, port and path"
+OTHER_MACHINE = "http:// is for this machine only; use https://"
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "sentence"),
     [
-        "",
-        "lead.example",
-        "http://lead.example",
-        "http://10.0.0.1",
-        "http://127.0.0.1.evil.example",
-        "http://localhost.evil.example",
-        "ftp://lead.example",
-        "file:///etc/passwd",
-        "https://",
-        "https://user:pass@lead.example",
-        "https://lead.example/?x=1",
-        "https://lead.example/#x",
-        "https://lead.example:port",
-        "https://lead.example:99999",
-        "https://[::1",
+        ("", BEGINS),
+        ("lead.example", BEGINS),
+        ("http://lead.example", OTHER_MACHINE),
+        ("http://10.0.0.1", OTHER_MACHINE),
+        ("http://127.0.0.1.evil.example", OTHER_MACHINE),
+        ("http://localhost.evil.example", OTHER_MACHINE),
+        ("ftp://lead.example", BEGINS),
+        ("file:///etc/passwd", BEGINS),
+        ("https://", BEGINS),
+        ("https://user:pass@lead.example", MORE),
+        ("https://lead.example/?x=1", MORE),
+        ("https://lead.example/#x", MORE),
+        ("https://lead.example:port", NO_PORT),
+        ("https://lead.example:99999", NO_PORT),
     ],
 )
-def test_any_other_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+def test_any_other_address_is_refused_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as told:
         server_address(text)
+    assert str(told.value) == sentence
+
+
+def test_what_is_no_address_at_all_is_refused() -> None:
+    with pytest.raises(ValueError):
+        server_address("https://[::1")
+
+
+def test_only_the_slash_at_the_end_goes() -> None:
+    assert server_address("https://lead.example/leadX/") == "https://lead.example/leadX"
 
 
 def test_this_machine_goes_by_its_name_and_numbers_only() -> None:

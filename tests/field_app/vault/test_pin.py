@@ -43,6 +43,9 @@ K, F = StoreName.KEYRING, StoreName.FILE
         ("111111", K, Origin.APP, PinVerdict.COMMON),
         ("123123", K, Origin.APP, PinVerdict.COMMON),
         ("567890", K, Origin.APP, PinVerdict.COMMON),
+        ("112122", K, Origin.APP, PinVerdict.COMMON),
+        ("112131", K, Origin.APP, PinVerdict.FINE),
+        ("123412", K, Origin.APP, PinVerdict.FINE),
     ],
 )
 def test_policy(text: str, store: StoreName, origin: Origin, verdict: PinVerdict) -> None:
@@ -70,6 +73,24 @@ def test_made_pins_pass_the_policy_and_spread_evenly() -> None:
 def test_draws_that_would_favour_small_pins_are_thrown_away() -> None:
     draws = iter([b"\xff\xff\xff\xff", (4_294_000_000).to_bytes(4, "big"), (7_473_920).to_bytes(4, "big")])
     assert make_pin(lambda size: next(draws)) == "473920"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "taken"), [(4_294_000_000 - 1, False), (4_293_473_920, True), (4_294_000_001, False)]
+)
+def test_the_last_draws_are_taken_or_not(drawn: int, taken: bool) -> None:
+    draws = iter([drawn.to_bytes(4), (582_931).to_bytes(4)])
+    assert make_pin(lambda size: next(draws)) == ("473920" if taken else "582931")
+
+
+@pytest.mark.parametrize("drawn", [4_294_473_920, 4_294_900_417])
+def test_a_draw_beyond_the_last_whole_million_is_never_a_pin(drawn: int) -> None:
+    draws = iter([drawn.to_bytes(4), (582_931).to_bytes(4)])
+    assert make_pin(lambda size: next(draws)) == "582931"
+
+
+def test_a_draw_just_before_it_is_one() -> None:
+    assert make_pin(lambda size: (4_293_999_748).to_bytes(4)) == "999748"
 
 
 @given(st.text())

@@ -4,15 +4,18 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import keyring.errors
 import pytest
 
 from field_app.vault import files, keys, keystores, manifest
-from field_app.vault.door import VaultDoor, create_device_chain, open_device_chain
+from field_app.vault.attempts import Attempts
+from field_app.vault.door import LockedByAttempts, VaultDoor, create_device_chain, open_device_chain
 from field_app.vault.errors import (
     DamagedHeader,
     DamagedManifest,
@@ -28,7 +31,7 @@ from field_app.vault.errors import (
     SlotShut,
     VaultLocked,
 )
-from field_app.vault.header_file import HeaderFile, copy_of
+from field_app.vault.header_file import HeaderFile, copy_of, set_aside
 from field_app.vault.keys import DEVICE_SLOT, NO_KDF, Header, Kdf, StoreName
 from field_app.vault.keystores import FileKeys, KeyringKeys, MemoryKeys
 from field_app.vault.manifest import Entry, ManifestState
@@ -92,7 +95,7 @@ def test_a_manifest(vault: Vault) -> None:
     stored = book.start([row], generation=7)
     newer, broken = b"\x02" + stored[1:], stored[:-1] + bytes((stored[-1] ^ 1,))
     says(NewerFormat, "this manifest was written by a newer version of the app", lambda: book.read(newer))
-    for wrong in (b"", stored[:-1], b"\x00" + stored[1:], broken):
+    for wrong in (b"", stored[:-1], stored + b"x", b"\x00" + stored[1:], broken):
         says(DamagedManifest, "the manifest is damaged", lambda wrong=wrong: book.read(wrong))  # type: ignore[misc]
     other = stored[:1] + (9).to_bytes(4) + stored[5:]
     says(DamagedManifest, "no key of epoch 9", lambda: book.read(other))
@@ -408,6 +411,11 @@ def test_memory_and_the_phone() -> None:
     loop = asyncio.new_event_loop()
     phone = keystores.SecureStorageKeys(read=never, write=never, remove=never, loop=loop)
     assert phone._timeout_s == 10.0
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    says(KeyStoreUnavailable, "the phone's key store does not answer", lambda: phone.get("k"))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
     loop.close()
     says(KeyStoreUnavailable, "the page has gone", lambda: phone.get("k"))
 
@@ -490,3 +498,46 @@ def test_a_lock_is_told_to_the_second(device: Device) -> None:
     assert device.door().mirrored_generation() == 2**40
     assert device.keys.secrets[device.secret_name("generation")] == b"\x01" + (2**40).to_bytes(8)
     assert PIN not in repr(device.door())
+
+
+def test_the_agencys_timed_release_counts_for_a_change_of_pin_too(device: Device) -> None:
+    for _ in range(5):
+        device.unlock("582931")
+    device.release_after = timedelta(minutes=15)
+    locked = device.change_pin(PIN, "739205")
+    assert locked == LockedByAttempts(until=NOON + timedelta(minutes=15))
+
+
+def test_destruction_takes_every_secret_out_of_the_key_store(device: Device) -> None:
+    device.door().mirror_generation(2**63)
+    assert device.door().mirrored_generation() == 2**63
+    assert len(device.keys.secrets) == 3
+    device.door().destroy()
+    assert device.keys.secrets == {}
+
+
+def test_a_generation_that_is_known_is_not_written_again(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    device.door().mirror_generation(3)
+    written: list[str] = []
+    monkeypatch.setattr(device.keys, "set", lambda name, value: written.append(name))
+    device.door().mirror_generation(3)
+    assert written == []
+
+
+def test_salts_and_device_keys_have_their_lengths(device: Device) -> None:
+    header = Header.from_bytes(device.header.read_bytes())
+    (slot,) = header.slots
+    assert len(slot.kdf.salt) == 16
+    assert len(device.keys.secrets[device.secret_name("key")]) == 32
+
+
+def test_what_was_damaged_is_set_aside_under_sixteen_digits_of_its_sum(tmp_path: Path) -> None:
+    aside = set_aside(tmp_path / "h", b"x")
+    assert aside.name == "h.damaged-" + hashlib.sha256(b"x").hexdigest()[:16]
+
+
+def test_the_record_of_another_form_is_none() -> None:
+    figures = b"\x02" + bytes(16)
+    assert Attempts.from_bytes(figures + hashlib.sha256(figures).digest()[:8]) is None
+    figures = b"\x01" + bytes(16)
+    assert Attempts.from_bytes(figures + hashlib.sha256(figures).digest()[:8]) == Attempts()
