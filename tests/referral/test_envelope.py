@@ -502,3 +502,59 @@ def test_frozen_envelopes_open_for_ever(vector: dict[str, str]) -> None:
     assert header.to_bytes().hex() == vector["header"]
     assert fingerprint(raw).hex() == vector["fingerprint"]
     assert open_(raw, {agency.key_id: agency}).decode() == vector["payload"]
+
+
+# ---------------------------------------------------------------------------------------------------- to the letter
+def says(kind: type[Exception], sentence: str, act: Callable[[], object]) -> None:
+    with pytest.raises(kind) as told:
+        act()
+    assert (type(told.value), str(told.value)) == (kind, sentence)
+
+
+def test_every_refusal_has_its_sentence() -> None:
+    raw = sealed()
+    newer = b"\x02" + raw[1:]
+    says(UnknownVersion, "unknown envelope version 2", lambda: open_(newer, KEYS))
+    says(UnknownVersion, "unknown dictionary version 9", lambda: open_(seal_frame(frame_of(9, b"x")), KEYS))
+    says(UnknownKey, f"no agency key {AGENCY.key_id.hex()}", lambda: open_(raw, {}))
+    says(Malformed, "a header has 55 bytes", lambda: Header.from_bytes(b"x" * 54))
+    says(Malformed, "not the length of an envelope", lambda: read_header(b"x" * 119))
+    says(Malformed, "not the length of an envelope", lambda: Envelope.parse(raw + b"x"))
+    broken = raw[:150] + bytes((raw[150] ^ 1,)) + raw[151:]
+    says(DamagedCiphertext, "the envelope does not open", lambda: open_(broken, KEYS))
+    says(BadSignature, "the signature does not match", lambda: verify(broken, DEVICE.public()))
+    says(BadSignature, "not a canonical signature", lambda: verify(raw[:-64] + bytes(64), DEVICE.public()))
+    canonical = "the sealed frame is not a canonical one"
+    says(Malformed, canonical, lambda: open_(seal_frame(frame_of(0, b"x", size=0)), KEYS))
+    inflate = "the sealed payload does not decompress"
+    says(Malformed, inflate, lambda: open_(seal_frame(frame_of(1, b"\xff\xff\xff")), KEYS))
+    says(Malformed, inflate, lambda: open_(seal_frame(frame_of(1, deflated(b"x") + b"more")), KEYS))
+    large = f"a payload has at most {env.MAX_PAYLOAD_BYTES} bytes"
+    says(PayloadTooLarge, large, lambda: sealed(bytes(env.MAX_PAYLOAD_BYTES + 1)))
+    bomb = seal_frame(frame_of(1, deflated(bytes(env.MAX_PAYLOAD_BYTES + 1))))
+    says(PayloadTooLarge, large, lambda: open_(bomb, KEYS))
+    says(ValueError, "a public key is a 65-byte uncompressed point", lambda: AgencyPublicKey.from_bytes(b"x"))
+    says(ValueError, "a private key is a 32-byte scalar of P-256", lambda: AgencyPrivateKey.from_bytes(bytes(32)))
+    says(ValueError, "a signing domain reads lead/xyz/v1", lambda: DEVICE.sign(b"lead", b""))
+    sizes = "a header needs 8, 8, 16 and 16 bytes of agency, key_id, op_id and device_id"
+    says(ValueError, sizes, lambda: replace(HEADER, agency=b"x"))
+    numbers = "device_seq is a u32, schema a u16, version a u8"
+    for change in ({"device_seq": 2**32}, {"schema": 2**16}, {"version": 2**8}, {"device_seq": -1}):
+        says(ValueError, numbers, lambda change=change: replace(HEADER, **change))  # type: ignore[misc]
+    other = "the header is not one for this version and this agency key"
+    says(ValueError, other, lambda: seal(b"", replace(HEADER, version=2), AGENCY.public(), DEVICE))
+
+
+def test_the_largest_payload_travels_though_it_does_not_shrink() -> None:
+    noise = Random(7).randbytes(env.MAX_PAYLOAD_BYTES)
+    assert open_(sealed(noise), KEYS) == noise
+    assert open_(sealed(bytes(env.MAX_PAYLOAD_BYTES)), KEYS) == bytes(env.MAX_PAYLOAD_BYTES)
+
+
+def test_keys_name_their_role_and_equal_ones_count_once() -> None:
+    assert repr(AGENCY) == f"AgencyPrivateKey(key_id={AGENCY.key_id.hex()})"
+    assert repr(DEVICE.public()) == f"DevicePublicKey(key_id={DEVICE.key_id.hex()})"
+    again = DevicePublicKey.from_bytes(DEVICE.public().to_bytes())
+    assert {again, DEVICE.public()} == {again}
+    assert hash(again) == hash(again.to_bytes())
+    assert AgencyPrivateKey.from_bytes((1).to_bytes(32)).to_bytes() == (1).to_bytes(32)

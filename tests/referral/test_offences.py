@@ -32,6 +32,37 @@ def test_what_officers_write_finds_the_charge_first(typed: str, code: str) -> No
     assert find_offences(typed, baltimore())[0].code == code
 
 
+@pytest.mark.parametrize(
+    ("typed", "codes"),
+    [
+        ("attempt cds possess", ["4A3550", "1A0573", "1A1111", "1A1635"]),
+        ("conspiracy", ["4C3550", "1C0573", "1C1635"]),
+        ("cds", ["4 3550", "1 1635", "1 0573", "5 3550"]),
+        ("drug", ["4 3550", "1 1635", "1 0573", "5 3550"]),
+        ("marihuana", ["1 1635", "1 0573", "1 1564", "1C0573"]),
+        ("not marihuana", ["4 3550", "1 1111", "1 0247", "4A3550"]),
+        ("possess weed", ["1 1635", "1 0573", "1 1564", "1C0573"]),
+        ("dist narc", ["3 0233", "1 1119", "1 1118", "2 0231"]),
+        ("p/w/i narc", ["3 0233", "1 1119", "2 0231", "3C0233"]),
+        ("pwid", ["1 0233", "1 1119", "1 0692", "1 0881"]),
+        ("poss w/i dist", ["1 0233", "1 1119", "1 0692", "1 0881"]),
+        ("l/t 10", ["1 1635", "1 0521", "1A1635", "1C1635"]),
+        ("manufacture", ["1 0257", "2 0696", "2 3550", "1 0696"]),
+        ("0573", ["1 0573", "1C0573", "1A0573"]),
+        ("05 73", ["1 0573", "1C0573", "1A0573"]),
+        ("57", ["1 0573", "1C0573", "1A0573", "1 0257"]),
+        ("1", ["1 0621", "1 0622", "1 1635", "1 0521"]),
+    ],
+)
+def test_the_likeliest_charges_stand_in_this_order(typed: str, codes: list[str]) -> None:
+    assert [offence.code for offence in find_offences(typed, baltimore(), len(codes))] == codes
+
+
+def test_eight_are_offered_unless_it_is_said_otherwise() -> None:
+    assert len(find_offences("cds", baltimore())) == 8
+    assert len(find_offences("35", baltimore())) == 8
+
+
 def test_nothing_typed_gives_the_most_frequent_and_the_limit_holds() -> None:
     found = find_offences("", baltimore(), 5)
     assert len(found) == 5
