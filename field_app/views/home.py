@@ -95,7 +95,11 @@ def MyReferrals(chosen: ReferralId | None) -> ft.Control:
         here.say(words("draft.discarded"), words("undo"), handler(undo))
 
     rows = snapshot.referrals if found is None else found
-    calls = [call_card(row, row.call, here) for row in snapshot.referrals if row.call is not None][:3]
+    calls = [
+        call_card(row, row.call, here)
+        for row in snapshot.referrals
+        if row.call is not None and row.referral_id != chosen  # the pane beside the list says it of the chosen one
+    ][:3]
     drafts = [
         draft_row(row, here, partial(go, f"/form/{row.referral_id}"), partial(discard, row)) for row in snapshot.drafts
     ]

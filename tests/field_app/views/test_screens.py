@@ -298,6 +298,18 @@ async def test_tablets_show_list_and_detail_side_by_side() -> None:
         assert person.ui.all(ft.NavigationBar)
 
 
+@pytest.mark.parametrize(("width", "opened"), [(390, "/"), (1024, "/"), (1024, "/referral/{other}")])
+async def test_who_is_to_be_called_is_said_once(width: int, opened: str) -> None:
+    actions = DemoActions.officer(shut=False)
+    told, other = [row for row in actions.shot.referrals if row.call is not None], actions.shot.referrals[1]
+    assert len(told) == 1
+    assert other not in told
+    route = opened.format(other=other.referral_id)
+    async with in_front_of(actions, width=width, height=800, route=route) as person:
+        await person.sees("LEAD has not been told yet")
+        assert person.ui.texts().count("LEAD has not been told yet") == 1
+
+
 @pytest.mark.parametrize("state", [ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE])
 async def test_hiding_the_phone_app_locks_and_covers_it(state: ft.AppLifecycleState) -> None:
     actions = DemoActions.officer(shut=False)
