@@ -2,7 +2,7 @@
 # A Python of your choice for a new .venv: make PYTHON=python3.12 test
 
 PYTHON  ?= python3
-WORKERS ?= 4
+WORKERS ?= 3
 
 VENV    := .venv
 PY      := $(VENV)/bin/python
