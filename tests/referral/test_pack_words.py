@@ -11,7 +11,6 @@ from referral.programme import PACK_FILES, PackError, PackFault, load
 from tests.referral.test_programme import changed, table_with
 from tests.support.packs import baltimore, baltimore_files
 
-LABEL = "coordinates: "
 NOT_ONE = "coordinates: is not one polygon without holes"
 NO_PAIRS = "coordinates: is not a GeoJSON polygon of [longitude, latitude] pairs"
 TOO_FEW = "coordinates: does not have three or more corners, each once"
@@ -224,7 +223,7 @@ def polygon(*rings: list[Any]) -> dict[str, Any]:
 )
 def test_a_zone_that_is_none(geometry: Any, faults: list[str]) -> None:
     told = words(zoned(geometry))
-    assert [fault for fault in told if fault.startswith(LABEL)] == faults
+    assert [fault for fault in told if fault.startswith("coordinates: ")] == faults
 
 
 @pytest.mark.parametrize(

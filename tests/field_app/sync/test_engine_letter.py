@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,11 @@ DAY = 86_400
 
 
 @pytest.fixture
-def near(tmp_path: Path, server: MemoryCaseSystem) -> Rig:
+def near(tmp_path: Path, server: MemoryCaseSystem) -> Iterator[Rig]:
     """The device beside its case system."""
-    return memory_rig(tmp_path, server)
+    made = memory_rig(tmp_path, server)
+    yield made
+    made.store.close()
 
 
 def unreading(code: ProblemCode) -> Callable[[SyncRequest], None]:

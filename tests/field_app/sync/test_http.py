@@ -17,7 +17,7 @@ from field_app.sync.machine import State
 from referral.port import Refused, SyncRequest
 from referral.problems import ProblemCode
 from tests.field_app.sync.rig import NOON, Rig, memory_rig
-from tests.support.http_front import Answer, Front, serve
+from tests.support.http_front import Front, serve
 from tests.support.memory_case_system import MemoryCaseSystem
 from tests.support.tls import certificate
 
@@ -50,12 +50,6 @@ def rig(tmp_path: Path, server: MemoryCaseSystem, carrier: HttpCaseSystem) -> It
     made.store.close()
 
 
-def answers(front: Front, status: int, kind: str, body: bytes = b"{}", **headers: str) -> None:
-    named = {"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
-    answer: Answer = (status, named, body)
-    front.instead = lambda path: answer
-
-
 @pytest.mark.parametrize(
     ("status", "kind", "body"),
     [
@@ -78,7 +72,7 @@ def test_a_captive_portal_is_no_case_system_and_nothing_counts_as_sent(
     rig: Rig, front: Front, status: int, kind: str, body: bytes
 ) -> None:
     op_id = rig.save()
-    answers(front, status, kind, body, Location="http://portal.invalid/")
+    front.answers(status, kind, body, Location="http://portal.invalid/")
     result = rig.round()
     assert (result.problem, rig.state(op_id)) == (ProblemCode.NOT_A_CASE_SYSTEM, State.WAITING)
     assert len(front.seen) == 1  # no redirect was followed
@@ -100,7 +94,7 @@ def test_a_captive_portal_is_no_case_system_and_nothing_counts_as_sent(
 def test_a_proxy_of_the_agency_may_speak_for_it(
     carrier: HttpCaseSystem, front: Front, status: int, code: ProblemCode
 ) -> None:
-    answers(front, status, "text/html", PORTAL, Retry_After="7")
+    front.answers(status, "text/html", PORTAL, Retry_After="7")
     with pytest.raises(Refused) as refused:
         carrier.sync("token", REQUEST)
     assert (refused.value.code, refused.value.retry_after_s) == (code, 7)
@@ -114,8 +108,7 @@ def test_a_signed_answer_of_the_wrong_content_type_counts_for_nothing(rig: Rig, 
 
 
 def test_a_problem_document_is_a_refusal_with_its_wait(carrier: HttpCaseSystem, front: Front) -> None:
-    answers(
-        front,
+    front.answers(
         503,
         "application/problem+json; charset=utf-8",
         b'{"code": "busy"}',
@@ -140,7 +133,7 @@ def test_a_problem_document_is_a_refusal_with_its_wait(carrier: HttpCaseSystem, 
 def test_a_refusal_of_a_newer_case_system_is_retried(
     carrier: HttpCaseSystem, front: Front, status: int, body: bytes, code: ProblemCode
 ) -> None:
-    answers(front, status, "application/problem+json", body)
+    front.answers(status, "application/problem+json", body)
     with pytest.raises(Refused) as refused:
         carrier.sync("token", REQUEST)
     assert refused.value.code is code
@@ -157,20 +150,20 @@ def test_nobody_there_is_no_connection(carrier: HttpCaseSystem) -> None:
 
 
 def test_a_cut_answer_is_an_interrupted_exchange(carrier: HttpCaseSystem, front: Front) -> None:
-    answers(front, 200, "application/json", b'{"epoch": "e1"', Content_Length="9999", Connection="close")
+    front.answers(200, "application/json", b'{"epoch": "e1"', Content_Length="9999", Connection="close")
     with pytest.raises(Interrupted):
         carrier.sync("token", REQUEST)
 
 
 def test_an_answer_has_a_largest_size(carrier: HttpCaseSystem, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "ANSWER_LIMIT", 1000)
-    answers(front, 200, "application/json", b'"' + b"x" * 2000 + b'"')
+    front.answers(200, "application/json", b'"' + b"x" * 2000 + b'"')
     with pytest.raises(Interrupted, match="too large"):
         carrier.sync("token", REQUEST)
 
 
 def test_a_broken_encoding_is_no_case_system(carrier: HttpCaseSystem, front: Front) -> None:
-    answers(front, 200, "application/json", b"not gzip at all", Content_Encoding="gzip")
+    front.answers(200, "application/json", b"not gzip at all", Content_Encoding="gzip")
     with pytest.raises(NotACaseSystem):
         carrier.sync("token", REQUEST)
 
@@ -178,7 +171,7 @@ def test_a_broken_encoding_is_no_case_system(carrier: HttpCaseSystem, front: Fro
 def test_an_answer_has_a_longest_time(front: Front) -> None:
     hours = iter(range(0, 10**6, 3600))
     slow = HttpCaseSystem(front.url, monotonic=lambda: next(hours))
-    answers(front, 200, "application/json", b'{"epoch": "e1"}')
+    front.answers(200, "application/json", b'{"epoch": "e1"}')
     with pytest.raises(Interrupted, match="too long"):
         slow.sync("token", REQUEST)
     slow.close()
@@ -221,7 +214,7 @@ def test_tokens_and_bodies_are_in_no_log_and_no_error(
     carrier: HttpCaseSystem, front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    answers(front, 200, "text/html", b"what-the-portal-said")
+    front.answers(200, "text/html", b"what-the-portal-said")
     with pytest.raises(SyncFault) as fault:
         carrier.sync("the-secret-token", REQUEST)
     for text in (caplog.text, str(fault.value), repr(fault.value)):
