@@ -1,5 +1,6 @@
 """What every test may ask for: a PostgreSQL database, a browser, a window of the app. Nothing starts unasked."""
 
+import gc
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from tests.support import scratch
 from tests.support.chromium import chromium
 from tests.support.flet_ui import PHONE, TABLET, OpenUI, Screen, windows
 from tests.support.postgres import PostgresServer, find_server
@@ -22,6 +24,7 @@ CONTROLLER = pytest.StashKey[int]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Agree on a folder that all workers of this run share; the controller makes it."""
+    scratch.settle()
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[SHARED] = Path(worker["lead_shared"] if worker else tempfile.mkdtemp(prefix="lead-tests-"))
     config.stash[CONTROLLER] = worker["lead_controller"] if worker else os.getpid()
@@ -36,6 +39,13 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long ones first, shuffled as before: begun last, one of them would keep a single worker busy when all others are done."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -33,7 +33,8 @@ def desk(tmp_path: Path) -> Iterator[ServedDesk]:
 
 def wrong_on(page: Page) -> list[Any]:
     """What axe-core finds that is serious, and whether the page is wider than its window."""
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found: list[Any] = page.evaluate(RUN)
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return [*found, *([["wider than the window", wider]] if wider > 0 else [])]
@@ -97,8 +98,7 @@ def test_every_page_is_for_everybody(browser: Browser, desk: ServedDesk, user: s
         }.get(user, [])
         for path in [*paths_of(page), *behind]:
             page.goto(f"{desk.address}{path}")
-            for summary in page.locator("details.ask > summary").all()[:6]:
-                summary.click()
+            page.eval_on_selector_all("details.ask", "asked => asked.slice(0, 6).forEach((one) => one.open = true)")
             check(path)
         page.locator("main").press("?")
         check("keys")

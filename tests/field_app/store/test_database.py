@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from field_app.store import database
 from field_app.store.database import (
     PRAGMAS,
     DiskFull,
@@ -239,10 +241,48 @@ def test_a_copy_holds_what_lies_in_the_log_too(store: Store, path: Path) -> None
     copy.close()
 
 
-def test_two_processes_open_a_new_file_at_once(path: Path) -> None:
-    code = "import sys; from pathlib import Path; from field_app.store.database import Store; Store(Path(sys.argv[1])).close()"
-    running = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(4)]
-    assert [process.wait(30) for process in running] == [0, 0, 0, 0]
+def test_processes_that_make_the_same_new_file_at_once_leave_it_whole(path: Path) -> None:
+    """Only an enrolment makes one. SQLite refuses some of the others at once, and who is refused may try again."""
+    code = (
+        "import sys; from pathlib import Path; from field_app.store.database import Store, StoreError\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+        "try: Store(Path(sys.argv[1])).close()\n"
+        "except StoreError as error: sys.exit(3 if 'another program' in str(error) else 1)\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            for _ in range(4)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        assert {process.wait(30) for process in processes} <= {0, 3}
+    store = Store(path)
+    assert store.check() == ()
+    store.close()
+
+
+def test_who_finds_the_tables_made_by_another_meanwhile_makes_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | str] = []
+    look = database._pragma
+
+    def overtaken(connection: sqlite3.Connection, name: str) -> int | str:
+        seen = look(connection, name)
+        if name == "user_version" and not asked:
+            asked.append(seen)
+            Store(path).close()
+        return seen
+
+    monkeypatch.setattr(database, "_pragma", overtaken)
+    store = Store(path)
+    assert asked == [0]
+    assert store.check() == ()
+    store.close()
 
 
 def test_a_kill_before_commit_leaves_nothing(path: Path) -> None:
