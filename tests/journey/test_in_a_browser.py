@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator
 
 from tests.journey.central import Central, Station
@@ -19,10 +18,7 @@ LATE_MS = 40_000  # a stream that must first notice that the server is back
 
 def bring(ui: FletUI, target: Locator) -> Locator:
     """Scroll until the control is within the thumb's part of the screen."""
-    try:
-        target.wait_for(state="attached")
-    except PlaywrightError as error:
-        raise AssertionError(f"not on the screen: {target}; there is {ui.texts()}") from error
+    ui.find(target)
     for _ in range(40):
         box = target.bounding_box()
         if box is None:  # being drawn anew

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Route
+from playwright.sync_api import Error as PlaywrightError
 
 PATIENCE_MS = 15_000
 FIRST_FRAME_MS = 60_000
@@ -104,7 +105,7 @@ class FletUI:
 
     def tap(self, target: Locator) -> None:
         """Click the middle of a control, once it has stopped moving (menus and pages are animated)."""
-        target.wait_for(state="attached")
+        self.find(target)
         before, box = None, target.bounding_box()
         for _ in range(SETTLE_TRIES):
             self.page.wait_for_timeout(SETTLE_MS)
@@ -114,6 +115,16 @@ class FletUI:
         if box is None:
             raise AssertionError(f"nothing to tap on: {target}")
         self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    def find(self, target: Locator) -> Locator:
+        """Wait until a control is there. A test that waits in vain says what is there instead, and keeps a picture of it."""
+        try:
+            target.wait_for(state="attached")
+        except PlaywrightError as error:
+            picture = SCREENSHOTS / f"not-found-{self.screen.name}.png"
+            self.page.screenshot(path=picture)
+            raise AssertionError(f"not on the screen: {target}; there is {self.texts()}; see {picture}") from error
+        return target
 
     def type(self, label: str, text: str) -> None:
         """Replace what a text field holds."""
