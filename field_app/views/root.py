@@ -130,9 +130,13 @@ def App(
     async def look() -> None:
         """Take in what another process wrote; now and then everything, so that ages grow."""
         await asyncio.to_thread(actions.poll)
-        held = current.current
-        if held is not None and (now() - held.now).total_seconds() >= FRESH_SECONDS:
-            model.snapshot = await asyncio.to_thread(actions.snapshot)
+        held = model.snapshot
+        if (now() - held.now).total_seconds() >= FRESH_SECONDS:
+            newest = await asyncio.to_thread(actions.snapshot)
+            if (
+                model.snapshot is held
+            ):  # else a newer one has come meanwhile: after a lock, nothing from before may be shown
+                model.snapshot = newest
 
     async def watch() -> None:
         while True:

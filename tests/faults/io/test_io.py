@@ -15,7 +15,7 @@ def compiler() -> None:
     need_compiler()
 
 
-@pytest.mark.parametrize(("first", "count"), in_ci(PART, 4))
+@pytest.mark.parametrize(("first", "count"), in_ci(PART, 3))
 def test_no_fault_of_the_disk_breaks_a_promise(first: int, count: int) -> None:
     tally = run(first, count)
     require_clean(PART, tally)

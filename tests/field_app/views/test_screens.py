@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import datetime
 
 import flet as ft
 import pytest
 
-from field_app.snapshot import NoticeRow, Phase, Sending, ThemeChoice
+from field_app.snapshot import NoticeRow, Phase, Sending, Snapshot, ThemeChoice
 from field_app.views.enrol import neat_code, read_link
 from field_app.views.root import IDLE_CHECK_SECONDS
 from referral.model import Kind
@@ -339,6 +340,39 @@ async def test_idle_minutes_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         assert actions.shot.phase is Phase.OPEN
         moments[0] = later(5.1)
         await person.ui.until(lambda: actions.shot.phase is Phase.SHUT)
+
+
+class Slow(DemoActions):
+    """A device that takes its time to answer; what it tells by itself arrives at once."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot)
+        self.asked, self.go = threading.Semaphore(0), threading.Semaphore(1)  # the first answer is given at once
+
+    def snapshot(self) -> Snapshot:
+        taken = super().snapshot()
+        self.asked.release()
+        self.go.acquire(timeout=10)
+        return taken
+
+
+async def test_a_picture_from_before_the_lock_is_not_shown_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("field_app.views.root.IDLE_CHECK_SECONDS", 0.01)
+    actions = Slow(DemoActions.officer(shut=False).shot)
+    moments = [NOW]
+    async with in_front_of(actions, now=lambda: moments[0]) as person:
+        await person.sees("R. Example")
+        assert actions.asked.acquire(timeout=5)
+        moments[0] = later(1)
+        assert await asyncio.to_thread(actions.asked.acquire, timeout=5)
+        actions.lock()
+        await person.sees("Hello, Officer Nine")
+        actions.go.release()
+        assert await asyncio.to_thread(actions.asked.acquire, timeout=5)  # the picture has arrived; it looks again
+        await person.ui.settle()
+        assert not person.ui.says("R. Example")
+        assert person.ui.says("Hello, Officer Nine")
+        actions.go.release(1000)
 
 
 async def test_every_icon_button_has_a_name() -> None:
