@@ -11,7 +11,7 @@ STAMP   := $(VENV)/installed
 TYPED   := main.py referral field_app case_system tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench deep mutate clean
+.PHONY: help demo test check .house .types bench deep mutate clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -20,11 +20,16 @@ demo: $(STAMP) ## a case system, an officer's app and a case manager's app on th
 	@exec $(PY) tools/demo.py
 
 check: $(STAMP) ## lint, format, types, import contracts, documents (seconds)
+	@$(MAKE) --no-print-directory -j2 .house .types
+
+.house:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	$(PY) -m pytest -q tests/architecture
+
+.types:
+	$(BIN)/mypy $(TYPED)
 
 test: check ## check, then every test that check did not run
 	$(PY) -m pytest -n $(WORKERS) --dist load --maxschedchunk 2 --ignore=tests/architecture

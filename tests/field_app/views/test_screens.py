@@ -6,6 +6,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import flet as ft
 import pytest
@@ -230,14 +231,15 @@ async def test_a_notice_is_seen() -> None:
         await person.ui.until(lambda: not person.ui.says("The State's Attorney answered"))
 
 
-async def test_outbox_says_why_and_can_retry_export_and_pause() -> None:
+async def test_outbox_says_why_and_can_retry_export_and_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     actions = DemoActions.officer(shut=False)
     async with in_front_of(actions, route="/outbox") as person:
         await person.sees("New referral: R. Example", "Saved 12 min ago", "3 tries", "There is no connection")
         await person.tap("Try now")
         await person.ui.until(lambda: ("retry", "a" * 32) in actions.done)
         await person.tap("Save as a file")
-        await person.sees("Sealed copy saved at")
+        await person.sees("Sealed copy saved at", str(tmp_path))
         await person.tap("Send now")
         await person.sees("Not sent yet. It is saved")
         await person.tap("Pause sending")
