@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from playwright.sync_api import Page
 
 from field_app.app import ASSETS, show
 from field_app.views.hands import Fix
-from field_app.web import Asgi, address, asgi, free_port
+from field_app.web import Asgi, address, asgi
 from tests.support.demo_actions import NOW, PIN, DemoActions
 from tests.support.flet_ui import OpenUI
 
@@ -35,15 +36,15 @@ class Standing:
 @contextmanager
 def serving(app: Asgi) -> Iterator[int]:
     """A server on loopback for the length of a `with` block."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # who asks before it answers waits
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def page_over(actions: DemoActions) -> Callable[[ft.Page], None]:
