@@ -133,9 +133,8 @@ def App(
         held = model.snapshot
         if (now() - held.now).total_seconds() >= FRESH_SECONDS:
             newest = await asyncio.to_thread(actions.snapshot)
-            if (
-                model.snapshot is held
-            ):  # else a newer one has come meanwhile: after a lock, nothing from before may be shown
+            # A newer one may have come meanwhile: after a lock, nothing from before may be shown.
+            if model.snapshot is held:
                 model.snapshot = newest
 
     async def watch() -> None:
